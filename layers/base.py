@@ -1,0 +1,234 @@
+"""What every layer is and keeps to: the contract, and the little that all layers share.
+
+1. `forward(x)` keeps what backward needs in `self.cache`, and nothing else of the call.
+2. `backward(upstream)` returns (input gradient, {name: parameter gradient}): the vector-Jacobian product of
+   the last forward, for any upstream, any number of times. Nothing is accumulated, nothing updated.
+3. Nothing passed in is changed; nothing returned is changed by a later call.
+4. The output has the parameters' dtype; a layer without parameters keeps its input's floating dtype.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.params import Array, Grads, Params, copy_into
+
+Self = TypeVar("Self", bound="Layer")
+
+UNREAD: Array = np.empty(0, np.float32)
+"""Stands for an input gradient that nobody reads: the first layer's, while training."""
+
+
+class Param:
+    """Declares a parameter in a layer's class body: `W = Param("[out x in]")`.
+
+    The first assignment to `layer.W` creates the array, a copy in the layer's dtype. Later ones write into it
+    (ValueError for another shape), because optimizers and models hold on to the array.
+    """
+
+    def __init__(self, shape: str = "") -> None:
+        self.__doc__ = f"Parameter {shape}".rstrip()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, layer: None, owner: type) -> Param: ...
+    @overload
+    def __get__(self, layer: Layer, owner: type) -> Array: ...
+    def __get__(self, layer: Layer | None, owner: type) -> Param | Array:
+        if layer is None:
+            return self
+        try:
+            return layer._arrays[self.name]
+        except (KeyError, AttributeError):
+            raise AttributeError(f"{layer.label} has no parameter {self.name}") from None
+
+    def __set__(self, layer: Layer, value: npt.ArrayLike) -> None:
+        arrays = layer.__dict__.setdefault("_arrays", {})
+        if self.name in arrays:
+            copy_into(arrays[self.name], value, f"{layer.label}: parameter {self.name}")
+        else:
+            arrays[self.name] = np.array(value, layer.dtype, order="C")
+            layer.__dict__.pop("_params", None)
+
+
+class Workspace:
+    """The arrays a layer writes its results into: made once, then used again at each call.
+
+    A training loop gives one to the model, which gives a part of it to each of its layers. Elsewhere layers have
+    none, and every result is a new array.
+    """
+
+    def __init__(self, grads: Grads | None = None, *, wants_dx: bool = True) -> None:
+        self.arrays: dict[str, Array] = {}
+        self.wants_dx = wants_dx
+        self._grads = grads
+        self._parts: dict[int, Workspace] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """The array kept under `name`. The last batch may be smaller: it gets the first rows."""
+        kept = self.arrays.get(name)
+        if kept is not None and kept.dtype == dtype:
+            if kept.shape == shape:
+                return kept
+            if kept.shape[1:] == shape[1:] and shape and kept.shape[0] > shape[0]:
+                return kept[: shape[0]]
+        kept = self.arrays[name] = np.empty(shape, dtype)
+        return kept
+
+    def grads(self, params: Params) -> Grads:
+        """The gradients of a container's parameters."""
+        if self._grads is None:
+            self._grads = Grads({name: self.array("d" + name, p.shape, p.dtype) for name, p in params.items()})
+        return self._grads
+
+    def part(self, position: int) -> Workspace:
+        """The workspace of the layer at `position`; a layer that occurs twice has two."""
+        if position not in self._parts:
+            self._parts[position] = Workspace()
+        return self._parts[position]
+
+
+class Layer(ABC):
+    """A differentiable function with parameters. Subclasses write `forward` and `backward`."""
+
+    cache: Any = None
+    """What the last forward left for backward; None before any forward."""
+
+    workspace: Workspace | None = None
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    """The parameters' dtype, and that of integer input."""
+
+    _arrays: Mapping[str, Array] = {}  # each layer with parameters has a dictionary of its own
+    _params: Params
+
+    @abstractmethod
+    def forward(self, *inputs: Any) -> Any:
+        """The layer's output for `inputs`; leaves in `self.cache` what backward needs."""
+
+    @abstractmethod
+    def backward(self, *upstream: Any) -> Any:
+        """(dL/dx, {name: dL/dparameter}) for the upstream gradient dL/dy of the last forward."""
+
+    def predict(self, *inputs: Any) -> Any:
+        """The output in use rather than in training: keeps no cache, and leaves a pending backward as it was."""
+        kept = self.cache, self.workspace
+        self.cache = self.workspace = None
+        try:
+            return self.forward(*inputs)
+        finally:
+            self.cache, self.workspace = kept
+
+    @property
+    def params(self) -> Params:
+        """The parameters by name: `layer.params["W"]` and `layer.W` are the same array."""
+        if "_params" not in self.__dict__:
+            arrays = self.__dict__.setdefault("_arrays", {})
+            self._params = Params({name: (arrays, name) for name in arrays})
+        return self._params
+
+    def astype(self: Self, dtype: npt.DTypeLike) -> Self:
+        """Converts the parameters in place to another floating `dtype`; returns the layer itself."""
+        self.dtype = floating(dtype)
+        for arrays, name in self.params.places().values():
+            arrays[name] = arrays[name].astype(self.dtype)
+        self.cache = None
+        return self
+
+    # What forward and backward are written with.
+
+    def as_input(self, x: npt.ArrayLike, *features: int, what: str = "input") -> Array:
+        """`x` as a floating array [B x features...] (any shape without `features`), converted at most once.
+
+        Raises ValueError for another shape or an empty batch, TypeError for what is no real number.
+        """
+        if type(x) is not np.ndarray or (x.dtype != self.dtype and (self._arrays or x.dtype.kind != "f")):
+            x = self._converted(x, what)
+        if not x.size or (features and (x.ndim != 1 + len(features) or x.shape[1:] != features)):
+            wanted = " x ".join(map(str, ("B", *features))) if features else "B x ..."
+            raise ValueError(f"{self.label}: {what} must be [{wanted}] with B >= 1, got {x.shape}")
+        return x
+
+    def _converted(self, x: npt.ArrayLike, what: str) -> Array:
+        try:
+            array = np.asarray(x)
+        except ValueError:
+            raise ValueError(f"{self.label}: {what} must be a rectangular array, got rows that differ") from None
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"{self.label}: {what} must be real numbers, got dtype {array.dtype}")
+        keeps = array.dtype.kind == "f" and not self._arrays
+        return array.astype(array.dtype.newbyteorder("=") if keeps else self.dtype, copy=False)
+
+    def as_upstream(self, upstream: npt.ArrayLike, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """The gradient from above as an array of the output's shape and dtype; ValueError for another shape."""
+        if type(upstream) is np.ndarray and upstream.dtype == dtype and upstream.shape == shape:
+            return upstream
+        array = self._converted(upstream, "upstream")
+        if array.shape != shape:
+            raise ValueError(f"{self.label}: upstream must have the output's shape {shape}, got {array.shape}")
+        return array.astype(dtype, copy=False)
+
+    def recall(self) -> Any:
+        """What the last forward cached; RuntimeError when there was none."""
+        if self.cache is None:
+            raise RuntimeError(f"{self.label}: backward before forward; call forward first, it caches the input")
+        return self.cache
+
+    def out(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike = None) -> Array:
+        """An uninitialised array to write a result into: new, or the training loop's own under that name."""
+        dtype = self.dtype if dtype is None else dtype
+        return np.empty(shape, dtype) if self.workspace is None else self.workspace.array(name, shape, dtype)
+
+    def keep(self, y: Array) -> Array:
+        """`y` for the cache: a copy, since the caller may edit what forward returns; not so while training."""
+        return y.copy() if self.workspace is None else y
+
+    @property
+    def wants_dx(self) -> bool:
+        """Whether somebody reads the input gradient."""
+        return self.workspace is None or self.workspace.wants_dx
+
+    @property
+    def label(self) -> str:
+        """How messages name the layer."""
+        return repr(self)
+
+    def __repr__(self) -> str:
+        """The call that makes such a layer: the arguments without a default, then those that differ from it."""
+        arguments = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, name, parameter.default)
+            if name == "rng" or parameter.kind is parameter.VAR_POSITIONAL:
+                continue
+            if parameter.default is parameter.empty:
+                arguments.append("..." if value is parameter.empty else _literal(value))
+            elif value != parameter.default:
+                arguments.append(f"{name}={_literal(value)}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("cache", "workspace")}
+
+
+def floating(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """`dtype` as a NumPy dtype; TypeError unless it is a floating one."""
+    try:
+        converted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be a floating type such as 'float64', got {dtype!r}") from None
+    if converted.kind != "f":
+        raise TypeError(f"dtype must be a floating type such as 'float64', got {converted}")
+    return converted
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, np.dtype):
+        return repr(value.name)
+    return getattr(value, "__name__", None) or repr(value)

@@ -1,0 +1,64 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.layers.base import UNREAD, Layer, Param, floating
+from handgrad.layers.initializers import Initializer, generator, initializer
+from handgrad.params import Array
+
+
+class FC(Layer):
+    """Fully connected: every output is a weighted sum of all inputs, y = W x + b for each row (L14).
+
+        forward     y  = x W' + b           x [B x in] -> y [B x out]
+        backward    dx = upstream W         [B x in]
+                    dW = upstream' x        [out x in], one row w_i per output
+                    db = sum of upstream's rows
+
+    W starts as `init` says ("he", "glorot", "zeros" or a callable (shape, rng) -> array), b as zeros.
+    `rng` is the generator or seed that W is drawn from.
+    """
+
+    W = Param("[out x in]")
+    b = Param("[out]")
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        init: str | Initializer = "he",
+        rng: np.random.Generator | int | None = None,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        for name, size in (("in_features", in_features), ("out_features", out_features)):
+            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+                raise ValueError(f"FC: {name} must be a whole number >= 1, got {size!r}")
+        self.in_features, self.out_features = int(in_features), int(out_features)
+        self.bias, self.init, self.dtype = bool(bias), init, floating(dtype)
+        W = np.asarray(initializer(init)((self.out_features, self.in_features), generator(rng)))
+        if W.shape != (self.out_features, self.in_features):
+            raise ValueError(f"FC: init must give [out x in] = {out_features, in_features}, got {W.shape}")
+        self.W = W
+        if bias:
+            self.b = np.zeros(out_features)
+
+    def forward(self, x: npt.ArrayLike) -> Array:
+        self.cache = x = self.as_input(x, self.in_features)
+        y = np.matmul(x, self.W.T, out=self.out("y", (len(x), self.out_features)))
+        if self.bias:
+            y += self.b
+        return y
+
+    def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
+        x = self.recall()
+        upstream = self.as_upstream(upstream, (len(x), self.out_features), self.dtype)
+        grads = {"W": np.matmul(upstream.T, x, out=self.out("dW", self.W.shape))}
+        if self.bias:
+            grads["b"] = np.sum(upstream, axis=0, out=self.out("db", self.b.shape))
+        dx = np.matmul(upstream, self.W, out=self.out("dx", x.shape)) if self.wants_dx else UNREAD
+        return dx, grads

@@ -1,0 +1,27 @@
+"""The rectified linear unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.layers.base import Layer
+from handgrad.params import Array
+
+
+class ReLU(Layer):
+    """Rectified linear unit, elementwise (L15, L16); no parameters.
+
+    forward     y  = max(0, x)              x of any shape
+    backward    dx = upstream * (x > 0)     0 where x is exactly 0
+    """
+
+    def forward(self, x: npt.ArrayLike) -> Array:
+        self.cache = x = self.as_input(x)
+        return np.maximum(x, 0, out=self.out("y", x.shape, x.dtype))
+
+    def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
+        x = self.recall()
+        upstream = self.as_upstream(upstream, x.shape, x.dtype)
+        gate = np.greater(x, 0, out=self.out("gate", x.shape, np.bool_))
+        return np.multiply(upstream, gate, out=self.out("dx", x.shape, x.dtype)), {}

@@ -1,0 +1,76 @@
+"""What the losses share: layers of two inputs, scores and labels, whose output is one number."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.layers.base import Layer
+from handgrad.params import Array
+
+
+class Loss(Layer):
+    """A loss: `forward(scores, labels)` is its value, `backward()` is dL/dscores. The 1/N is in here, only."""
+
+    @abstractmethod
+    def forward(self, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+        """The mean loss over the batch."""
+
+    @abstractmethod
+    def backward(self, upstream: float = 1.0) -> Array:
+        """dL/dscores of the last forward, times the number `upstream`."""
+
+    def hits(self, scores: Array, labels: Array) -> int | None:
+        """How many rows of `scores` are classified as `labels` say; None where that is no question."""
+        if not is_classes(labels, scores) and labels.shape != scores.shape:
+            return None
+        wanted = labels.argmax(axis=1) if labels.ndim == 2 else labels
+        return int(np.count_nonzero(scores.argmax(axis=1) == wanted))
+
+    def as_scores(self, scores: npt.ArrayLike) -> Array:
+        return self.as_input(scores, what="scores")
+
+    def as_factor(self, upstream: float) -> float:
+        """The upstream of a loss as a Python number; ValueError for an array."""
+        if np.ndim(upstream) != 0:
+            raise ValueError(f"{self.label}: upstream must be one number, got shape {np.shape(upstream)}")
+        return float(upstream)
+
+    def as_labels(self, labels: npt.ArrayLike, rows: int, classes: int) -> Array:
+        """Class labels [B], whole numbers from 0 to classes - 1; one sentence says how to mend others."""
+        y = np.asarray(labels)
+        if y.shape != (rows,):
+            mend = "; labels.ravel() mends it" if y.shape == (rows, 1) else ""
+            raise ValueError(f"{self.label}: labels must be [B] = ({rows},), got {y.shape}{mend}")
+        if y.dtype.kind not in "iub":
+            mend = "; if they are class numbers, labels.astype(int) mends it" if y.dtype.kind == "f" else ""
+            raise TypeError(f"{self.label}: labels must be integers, got dtype {y.dtype}{mend}")
+        if y.dtype.kind == "b":
+            y = y.astype(np.intp)
+        if y.min() < 0 or y.max() >= classes:
+            row = int(np.flatnonzero((y < 0) | (y >= classes))[0])
+            mend = "; if they count from 1, labels - 1 mends it" if y.min() == 1 and y.max() == classes else ""
+            raise ValueError(
+                f"{self.label}: labels must lie in 0..{classes - 1}, as scores have {classes} columns, "
+                f"got {y[row]} in row {row}{mend}"
+            )
+        return y
+
+
+def is_classes(labels: Array, scores: Array) -> bool:
+    """Whether `labels` [B] are class numbers for the columns of `scores` [B x C], C > 1."""
+    return labels.ndim == 1 and labels.dtype.kind in "iub" and scores.ndim == 2 and scores.shape[1] > 1
+
+
+def one_hot(labels: Array, classes: int, dtype: npt.DTypeLike) -> Array:
+    """[B x C]: row i is 1 at labels[i] and 0 elsewhere."""
+    rows = np.zeros((len(labels), classes), dtype)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def bounded(value: float) -> float:
+    """`value`, or the largest float where the true value is beyond it."""
+    return float(min(value, np.finfo(np.float64).max))

@@ -1,0 +1,48 @@
+"""Mean squared error."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.losses.base import Loss, bounded, is_classes, one_hot
+from handgrad.params import Array
+
+
+class MSE(Loss):
+    """Mean squared error over all entries, as regression has it.
+
+        forward     L = mean of (scores - targets)^2            both of one shape, N entries
+        backward    dscores = 2 (scores - targets) / N
+
+    Class numbers [B] with scores [B x C], C > 1, mean one-hot targets (least-squares classification).
+    Raises ValueError for targets of another shape: broadcasting [B] against [B x 1] would hide a mistake.
+    """
+
+    def forward(self, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+        scores = self.as_scores(scores)
+        targets = self._targets(labels, scores)
+        largest = np.finfo(scores.dtype).max
+        with np.errstate(over="ignore"):
+            error = np.subtract(scores, targets, out=self.out("error", scores.shape, scores.dtype))
+            self.cache = np.clip(error, -largest, largest, out=error)
+            return bounded(float(np.mean(np.square(error, dtype=np.float64))))
+
+    def backward(self, upstream: float = 1.0) -> Array:
+        error = self.recall()
+        factor = 2 * self.as_factor(upstream) / error.size
+        return np.multiply(error, factor, out=self.out("dscores", error.shape, error.dtype))
+
+    def hits(self, scores: Array, labels: Array) -> int | None:
+        return super().hits(scores, labels) if is_classes(labels, scores) else None
+
+    def _targets(self, labels: npt.ArrayLike, scores: Array) -> Array:
+        t = np.asarray(labels)
+        if t.dtype.kind not in "iubf":
+            raise TypeError(f"MSE(): targets must be real numbers, got dtype {t.dtype}")
+        if is_classes(t, scores):
+            return one_hot(self.as_labels(t, *scores.shape), scores.shape[1], scores.dtype)
+        if t.shape != scores.shape:
+            mend = "; targets[:, None] mends it" if (*t.shape, 1) == scores.shape else ""
+            raise ValueError(f"MSE(): targets must have the scores' shape {scores.shape}, got {t.shape}{mend}")
+        return t.astype(scores.dtype, copy=False)
