@@ -1,9 +1,11 @@
 """handgrad: a NumPy layer framework in which every gradient is written by hand."""
 
+from handgrad.history import History
 from handgrad.layers import FC, Dropout, Flatten, Layer, LeakyReLU, Param, ReLU, Sigmoid, Softmax, Tanh
 from handgrad.losses import MSE, BinaryCE, Loss, SoftmaxCE
 from handgrad.model import Sequential
 from handgrad.optim import SGD
+from handgrad.train import Callback, NonFiniteLoss, evaluate, train
 
 __version__ = "0.1.0"
 
@@ -12,11 +14,14 @@ __all__ = [
     "MSE",
     "SGD",
     "BinaryCE",
+    "Callback",
     "Dropout",
     "Flatten",
+    "History",
     "Layer",
     "LeakyReLU",
     "Loss",
+    "NonFiniteLoss",
     "Param",
     "ReLU",
     "Sequential",
@@ -25,4 +30,6 @@ __all__ = [
     "SoftmaxCE",
     "Tanh",
     "__version__",
+    "evaluate",
+    "train",
 ]

@@ -97,6 +97,11 @@ class Sequential(Layer):
                 raise self._located(error, i) from error.__cause__
         return x
 
+    def forget(self) -> None:
+        super().forget()
+        for layer in self.layers:
+            layer.forget()
+
     def astype(self, dtype: npt.DTypeLike) -> Sequential:
         """Converts all parameters in place to another floating `dtype`; returns the model itself."""
         for layer in self.layers:
@@ -124,7 +129,7 @@ class Sequential(Layer):
 
         `input_shape` is that of one instance; by default it is read off the first fully connected layer.
         """
-        shape = input_shape or self._input_shape()
+        shape = input_shape or self.input_shape()
         x = None if shape is None else np.zeros((1, *shape), self.dtype)
         rows = [("", "layer", "output", "parameters"), ("", "input", _batch(x), "")]
         rows += self._summary_rows("", x)
@@ -192,11 +197,12 @@ class Sequential(Layer):
             message = f"Sequential[{i}] " + (message if message.startswith(label) else f"{label}: {message}")
         return type(error)(message).with_traceback(error.__traceback__)
 
-    def _input_shape(self) -> tuple[int, ...] | None:
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of one instance as the first fully connected layer has it; None without such a layer."""
         for layer in self.layers:
             if isinstance(layer, FC):
                 return (layer.in_features,)
-            if isinstance(layer, Sequential) and (shape := layer._input_shape()):
+            if isinstance(layer, Sequential) and (shape := layer.input_shape()):
                 return shape
         return None
 

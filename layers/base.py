@@ -126,6 +126,10 @@ class Layer(ABC):
         finally:
             self.cache, self.workspace = kept
 
+    def forget(self) -> None:
+        """Drops the cache."""
+        self.cache = None
+
     @property
     def params(self) -> Params:
         """The parameters by name: `layer.params["W"]` and `layer.W` are the same array."""
@@ -139,7 +143,7 @@ class Layer(ABC):
         self.dtype = floating(dtype)
         for arrays, name in self.params.places().values():
             arrays[name] = arrays[name].astype(self.dtype)
-        self.cache = None
+        self.forget()
         return self
 
     # What forward and backward are written with.
@@ -181,7 +185,7 @@ class Layer(ABC):
             raise RuntimeError(f"{self.label}: backward before forward; call forward first, it caches the input")
         return self.cache
 
-    def out(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike = None) -> Array:
+    def out(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """An uninitialised array to write a result into: new, or the training loop's own under that name."""
         dtype = self.dtype if dtype is None else dtype
         return np.empty(shape, dtype) if self.workspace is None else self.workspace.array(name, shape, dtype)

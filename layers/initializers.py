@@ -17,7 +17,7 @@ Initializer: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
 
 def he(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Normal with variance 2 / in: keeps the scale of activations through ReLUs (He et al. 2015)."""
-    return rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+    return rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
 
 
 def glorot(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -71,6 +72,8 @@ def one_hot(labels: Array, classes: int, dtype: npt.DTypeLike) -> Array:
     return rows
 
 
-def bounded(value: float) -> float:
-    """`value`, or the largest float where the true value is beyond it."""
-    return float(min(value, np.finfo(np.float64).max))
+def bounded(value: float, scores: Array) -> float:
+    """`value`; but the largest float where it is infinite though the scores are finite."""
+    if math.isinf(value) and np.isfinite(scores).all():
+        return float(np.finfo(np.float64).max)
+    return float(value)

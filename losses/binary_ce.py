@@ -28,15 +28,16 @@ class BinaryCE(Loss):
         tail = np.exp(-np.abs(z))
         losses = np.log1p(tail) + (np.maximum(z, 0) * (1 - y) + np.maximum(-z, 0) * y)
         self.cache = z, y, tail
-        return bounded(float(np.sum(losses / losses.size, dtype=np.float64)))
+        return bounded(np.sum(losses / losses.size, dtype=np.float64), z)
 
     def backward(self, upstream: float = 1.0) -> Array:
         z, y, tail = self.recall()
         # p (1 - y) - (1 - p) y equals p - y without its cancellation where p is close to y.
         near, far = 1 / (1 + tail), tail / (1 + tail)
         p, one_minus_p = np.where(z >= 0, near, far), np.where(z >= 0, far, near)
-        dscores = np.subtract(p * (1 - y), one_minus_p * y, out=self.out("dscores", z.shape, z.dtype))
-        dscores *= self.as_factor(upstream) / z.size
+        dscores = self.out("dscores", z.shape, z.dtype)
+        np.subtract(p * (1 - y), one_minus_p * y, out=dscores)
+        np.multiply(dscores, self.as_factor(upstream) / z.size, out=dscores)
         return dscores
 
     def hits(self, scores: Array, labels: Array) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,16 +24,19 @@ class MSE(Loss):
     def forward(self, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         scores = self.as_scores(scores)
         targets = self._targets(labels, scores)
-        largest = np.finfo(scores.dtype).max
         with np.errstate(over="ignore"):
             error = np.subtract(scores, targets, out=self.out("error", scores.shape, scores.dtype))
-            self.cache = np.clip(error, -largest, largest, out=error)
-            return bounded(float(np.mean(np.square(error, dtype=np.float64))))
+            value = float(np.mean(np.square(error, dtype=np.float64)))
+        self.cache = error
+        if math.isinf(value) and np.isfinite(scores).all():
+            np.nan_to_num(error, copy=False)
+        return bounded(value, scores)
 
     def backward(self, upstream: float = 1.0) -> Array:
         error = self.recall()
-        factor = 2 * self.as_factor(upstream) / error.size
-        return np.multiply(error, factor, out=self.out("dscores", error.shape, error.dtype))
+        dscores = self.out("dscores", error.shape, error.dtype)
+        np.multiply(error, 2 * self.as_factor(upstream) / error.size, out=dscores)
+        return dscores
 
     def hits(self, scores: Array, labels: Array) -> int | None:
         return super().hits(scores, labels) if is_classes(labels, scores) else None
