@@ -127,7 +127,7 @@ def _train(arguments: argparse.Namespace) -> int:
         with suppress(OSError):
             out.rmdir()  # unless it holds something
         raise
-    about = {"classes": "\n".join(classes), "loss": arguments.loss, "scale": repr(training.scale)}
+    about = {"classes": "\n".join(classes), "loss": arguments.loss}
     written_names = _write_results(out, model, history, about)
     if history.stopped:
         print(f"stopped: {history.stopped}")

@@ -1,0 +1,28 @@
+"""What the tests share."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture
+def numeric_gradient():
+    """dL/da of a function of no arguments, by central differences on the array `a`, edited in place."""
+
+    def gradient(f, a, h=1e-5):
+        result = np.zeros(a.shape)
+        for i in np.ndindex(a.shape):
+            kept = a[i]
+            a[i] = kept + h
+            above = f()
+            a[i] = kept - h
+            below = f()
+            a[i] = kept
+            result[i] = (above - below) / (2 * h)
+        return result
+
+    return gradient
