@@ -42,9 +42,10 @@ def write_npz(path: PathLike, arrays: Mapping[str, Array]) -> None:
 def read_npz(path: PathLike) -> dict[str, Array]:
     """The arrays of an .npz file by name. ValueError when it is no such file or damaged, OSError if unreadable."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise ValueError("it holds a single array")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is a .npy file of one array")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"{path}: expected an .npz file of plain arrays, but {_reason(error)}") from None
@@ -66,4 +67,4 @@ def check_arrays(found: Mapping[str, Array], wanted: Mapping[str, Array], where:
 def _reason(error: Exception) -> str:
     if "pickle" in str(error).lower():
         return "it is something else, or holds Python objects"
-    return f"it is damaged ({error})" if str(error) else "it is damaged"
+    return str(error) if "one array" in str(error) else f"it is damaged ({error or 'it ends too early'})"

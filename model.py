@@ -178,7 +178,9 @@ class Sequential(Layer):
                 own[key] = name, name in met
                 met.add(name)
         params = Params(places)
-        dtypes = {str(array.dtype): name for name, array in params.items()}
+        dtypes: dict[str, str] = {}
+        for name, array in params.items():
+            dtypes.setdefault(str(array.dtype), name)
         if len(dtypes) > 1:
             found = ", ".join(f"{name} is {dtype}" for dtype, name in dtypes.items())
             raise TypeError(f"Sequential: all parameters must have one dtype, but {found}; layer.astype mends it")

@@ -8,16 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.layers.initializers import generator
-from handgrad.params import Array
+from handgrad.data.dataset import Array
 
 
 class Batches:
-    """Mini-batches (x [B x d], y [B]) of a data set; each pass over them is one whole permutation of its rows.
+    """Mini-batches (x [B x d], y [B]) of a data set; each pass is one whole permutation of its rows.
 
-    Without `rng` the rows come in their stored order. The last batch may be smaller. Integers become float32
-    on the way, times `scale`, so that pixels can stay one byte each. The arrays are used again for later
-    batches, but only once nobody holds them any more: `list(batches(...))` is right, too.
+    `rng` is a generator or a seed; without it the rows come in their stored order. The last batch may be
+    smaller. x becomes `dtype` (by default float32 for integers, else its own) times `scale`, so that pixels
+    can stay one byte each. The arrays are used again for later batches, but only once nobody holds them or a
+    view of them any more: `list(batches(...))` is right, too.
+
+    TypeError when x or y are no real numbers, or for an unusable `dtype` or `rng`; ValueError when they have
+    no rows or differ in number, and for a `batch_size` that is no whole number >= 1.
     """
 
     def __init__(
@@ -30,23 +33,24 @@ class Batches:
         scale: float = 1.0,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.x, self.y = np.asarray(x), np.asarray(y)
-        if self.x.dtype.kind not in "buif" or self.y.dtype.kind not in "buif":
-            raise TypeError(f"batches: x and y must be real numbers, got {self.x.dtype} and {self.y.dtype}")
-        if self.x.ndim < 1 or self.y.ndim < 1 or not len(self.x) or len(self.x) != len(self.y):
+        self.x, self.y = _rows("x", x), _rows("y", y)
+        if len(self.x) != len(self.y) or not len(self.x):
             raise ValueError(
-                f"batches: x and y must have the same number of rows, got {self.x.shape} and {self.y.shape}"
+                "batches: x and y must have the same number of rows, at least one, "
+                f"got {self.x.shape} and {self.y.shape}"
             )
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batches: batch_size must be a whole number >= 1, got {batch_size!r}")
         self.batch_size = min(int(batch_size), len(self.x))
-        self.rng = None if rng is None else generator(rng)
+        self.rng = _generator(rng)
         self.scale = scale
-        floats = self.x.dtype if self.x.dtype.kind == "f" else np.float32
-        self._x_pool = _Pool((self.batch_size, *self.x.shape[1:]), np.dtype(floats if dtype is None else dtype))
+        floats = self.x.dtype if self.x.dtype.kind == "f" else np.dtype(np.float32)
+        out = floats if dtype is None else np.dtype(dtype)
+        if out.kind != "f":
+            raise TypeError(f"batches: dtype must be a floating dtype, got {out}")
+        self._x_pool = _Pool((self.batch_size, *self.x.shape[1:]), out)
         self._y_pool = _Pool((self.batch_size, *self.y.shape[1:]), self.y.dtype)
-        converts = self._x_pool.dtype != self.x.dtype
-        self._gathered = np.empty(self._x_pool.shape, self.x.dtype) if converts else None
+        self._gathered = None if out == self.x.dtype else np.empty(self._x_pool.shape, self.x.dtype)
 
     def __len__(self) -> int:
         """The number of batches in one pass."""
@@ -60,7 +64,8 @@ class Batches:
 
     def _inputs(self, rows: Array) -> Array:
         x = self._x_pool.take(len(rows))
-        # mode="clip" is what lets take() write into `out` directly instead of through a copy.
+        # mode="clip" is what lets take() write into `out` directly: to be able to raise for a row that does
+        # not exist and leave `out` as it was, the default mode gathers into a copy first.
         if self._gathered is None:
             np.take(self.x, rows, axis=0, out=x, mode="clip")
             if self.scale != 1:
@@ -76,19 +81,50 @@ class Batches:
 
 
 class _Pool:
-    """Arrays of one shape, handed out as views and used again as soon as nobody holds such a view."""
+    """A few arrays of one shape, handed out as views and used again as soon as nobody holds such a view.
+
+    A view, and a view of that view, keeps a reference to the array that owns the memory, so that the
+    array's reference count tells whether it is free.
+    """
+
+    LIMIT = 4  # a loop holds one batch, its model's cache another, and the next is being filled
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         self.shape, self.dtype = shape, dtype
         self._arrays: list[Array] = [np.empty(shape, dtype)]
-        self._when_free = sys.getrefcount(self._arrays[0])  # a view would add one
+        self._when_free = self._references(0)
+
+    def _references(self, i: int) -> int:
+        # Which references of its own the expression adds differs between versions of Python: hence measured.
+        return sys.getrefcount(self._arrays[i])
 
     def take(self, rows: int) -> Array:
+        """The first `rows` rows of an array that is free, of a new one if none is."""
         for i in range(len(self._arrays)):
-            if sys.getrefcount(self._arrays[i]) == self._when_free:
+            if self._references(i) == self._when_free:
                 return self._arrays[i][:rows]
+        if len(self._arrays) == self.LIMIT:
+            del self._arrays[0]  # whoever holds it keeps it
         self._arrays.append(np.empty(self.shape, self.dtype))
         return self._arrays[-1][:rows]
+
+
+def _rows(name: str, values: npt.ArrayLike) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"batches: {name} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim < 1:
+        raise ValueError(f"batches: {name} must hold one instance a row, got a single number")
+    # take() copies the whole of an array that is not contiguous, and would do so for every batch.
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _generator(rng: np.random.Generator | int | None) -> np.random.Generator | None:
+    if rng is None or isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise TypeError(f"batches: rng must be a np.random.Generator, a seed >= 0 or None, got {rng!r}")
+    return np.random.default_rng(int(rng))
 
 
 batches = Batches

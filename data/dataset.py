@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from handgrad.params import Array
+Array: TypeAlias = npt.NDArray[Any]
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class DataError(ValueError):
     """A file or an array that holds no usable data; one sentence says which, what is wrong, and where."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Inputs and labels, one instance a row: `x, y = data`.
 
     `stored` [N x d] are the inputs as they were read, so that pixels stay one byte each; `x` are those in the
-    model's units, `stored * scale` as floats. `y` [N] are class numbers, or float targets; `classes` names them.
-    Data without labels has an empty `y`.
+    model's units, `stored * scale` as floats. `y` [N] are class numbers (int64), or float targets; `classes`
+    names the classes, and may be empty. Data without labels has an empty `y`. DataError when there are no
+    rows, or not as many labels as rows.
     """
 
     stored: Array
@@ -29,21 +34,24 @@ class Dataset:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not len(self.stored):
+        if np.ndim(self.stored) < 1 or not len(self.stored):
             raise DataError("data must hold at least one row, got none")
-        if len(self.y) not in (0, len(self.stored)):
+        if np.ndim(self.y) < 1 or len(self.y) not in (0, len(self.stored)):
             raise DataError(
-                f"data must have a label for each row, got {len(self.stored)} rows and {len(self.y)} labels"
+                "data must have a label for each row, "
+                f"got {len(self.stored)} rows and labels of shape {np.shape(self.y)}"
             )
 
     @property
     def x(self) -> Array:
-        """[N x d] floats, a new array."""
+        """[N x d] floats, a new array: float32, or the floating dtype of `stored`."""
         dtype = self.stored.dtype if self.stored.dtype.kind == "f" else np.dtype(np.float32)
-        return np.multiply(self.stored, dtype.type(self.scale), dtype=dtype)
+        x: Array = np.multiply(self.stored, dtype.type(self.scale), dtype=dtype)
+        return x
 
     @property
     def labelled(self) -> bool:
+        """Whether the rows have labels."""
         return len(self.y) > 0
 
     def __len__(self) -> int:
@@ -63,5 +71,5 @@ class Dataset:
         if len(self) < 2:
             raise DataError("data must hold at least two rows to be split into training and test, got one")
         order = np.random.default_rng(seed).permutation(len(self))
-        tests = max(1, round(share * len(self)))
+        tests = min(max(1, round(share * len(self))), len(self) - 1)
         return self.rows(order[tests:]), self.rows(order[:tests])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handgrad.data.dataset import DataError, Dataset
+from handgrad.data.dataset import DataError, Dataset, PathLike
 from handgrad.data.digits import digits
 from handgrad.data.idx import read_idx_folder
 from handgrad.data.tables import read_csv, read_npz
-from handgrad.files import PathLike
 
 
 def load(source: PathLike, *, label: str | int | None = None) -> tuple[Dataset, Dataset]:
@@ -25,30 +24,39 @@ def load(source: PathLike, *, label: str | int | None = None) -> tuple[Dataset, 
     train, test = read_npz(path) if _kind(path) == "npz" else (read_csv(path, label=label), None)
     if not train.labelled:
         raise DataError(f"{path}: expected labels beside the features, but there are none")
-    return (train, test) if test is not None else train.split()
+    if test is not None:
+        return train, test
+    if len(train) < 2:
+        raise DataError(f"{path}: expected at least two rows, for training and test, got one")
+    return train.split()
 
 
 def load_rows(source: PathLike, features: int, *, label: str | int | None = None) -> Dataset:
     """The rows to predict: the test part where there is one, else all; labels may be absent.
 
-    DataError when the rows do not have `features` numbers.
+    A .csv file of just `features` columns has no labels. DataError when the rows have another number of
+    features, or as in `load`.
     """
     if source == "digits" or Path(source).is_dir():
         data = load(source)[1]
     elif _kind(_existing(source)) == "npz":
         whole, test = read_npz(source)
-        data = test or whole
+        data = whole if test is None else test
     else:
         data = read_csv(source, label=label, features=features)
-    if data.stored.shape[1] != features:
-        raise DataError(f"{source}: expected {features} features a row, as the model does, got {data.stored.shape[1]}")
+    found = data.stored.shape[1]
+    if found != features:
+        raise DataError(f"{source}: expected {features} features a row, got {found}")
     return data
 
 
 def _existing(source: PathLike) -> Path:
     path = Path(source)
     if not path.exists():
-        raise DataError(f"{source}: no such file or folder; data may be digits, a folder of IDX files, .npz or .csv")
+        raise DataError(
+            f"{source}: there is no such file or folder; "
+            "data may be digits, a folder of IDX files, an .npz file, a .csv or a .csv.gz file"
+        )
     return path
 
 
@@ -59,5 +67,6 @@ def _kind(path: Path) -> str:
     if name.endswith((".csv", ".csv.gz")):
         return "csv"
     raise DataError(
-        f"{path}: expected a folder of IDX files, a .npz or a .csv file; this is {path.suffix or 'neither'}"
+        f"{path}: expected digits, a folder of IDX files, an .npz file, a .csv or a .csv.gz file, "
+        f"got a file that ends in {path.suffix or 'nothing'}"
     )

@@ -4,125 +4,152 @@ from __future__ import annotations
 
 import csv
 import gzip
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import IO, Literal
+import itertools
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from typing import IO
 
 import numpy as np
 
-from handgrad import files
-from handgrad.data.dataset import DataError, Dataset
-from handgrad.files import PathLike
-from handgrad.params import Array
+from handgrad.data.checks import class_names, class_numbers, pixel_scale, require_file, require_finite
+from handgrad.data.dataset import Array, DataError, Dataset, PathLike
 
+INPUT_NAMES = ("x", "data", "images")
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "digit")
-"""Names that mark a column or an array as the labels."""
+"""Names that mark an array or a column as the labels; where there are several, the first of these."""
 
 
 def read_npz(path: PathLike) -> tuple[Dataset, Dataset | None]:
-    """(training, test) of x_train, y_train, x_test, y_test; or (all, None) of x and y, or of x alone."""
-    try:
-        arrays = {name.lower(): array for name, array in files.read_npz(path).items()}
-    except ValueError as error:
-        raise DataError(str(error)) from None
-    if "x_train" in arrays:
-        missing = [name for name in ("y_train", "x_test", "y_test") if name not in arrays]
-        if missing:
-            raise DataError(f"{path}: expected {', '.join(missing)} beside x_train, but it holds {', '.join(arrays)}")
-        train = _from_arrays(path, arrays, "x_train", "y_train")
-        test = _from_arrays(path, arrays, "x_test", "y_test")
-        if train.stored.shape[1] != test.stored.shape[1]:
+    """(training, test) of x_train, y_train, x_test, y_test; or (all, None) of x and y, or of x alone.
+
+    x [N x ...] is flattened to [N x d], and scaled by 1/255 if it is uint8. y [N] are class numbers, words
+    (numbered in alphabetical order) or float targets. DataError says what is wrong with the file.
+    """
+    names, arrays = _arrays(path)
+    x = [_inputs(path, name, arrays[name]) for name in names[::2]]
+    y = [arrays[name] for name in names[1::2]]
+    for x_name, y_name, inputs, labels in zip(names[::2], names[1::2], x, y, strict=False):
+        if labels.shape not in ((len(inputs),), (len(inputs), 1)):
             raise DataError(
-                f"{path}: x_train has {train.stored.shape[1]} features a row, x_test {test.stored.shape[1]}"
+                f"{path}: expected {y_name} of shape ({len(inputs)},), "
+                f"a label for each row of {x_name}, got {labels.shape}"
             )
-        return train, test
-    x_name = next((name for name in ("x", "data", "images") if name in arrays), None)
-    if x_name is None:
-        listing = ", ".join(arrays) or "nothing"
-        raise DataError(f"{path}: expected arrays x and y, or x_train, y_train, x_test, y_test, but it holds {listing}")
-    return _from_arrays(path, arrays, x_name, next((name for name in LABEL_NAMES if name in arrays), None)), None
-
-
-def _from_arrays(path: PathLike, arrays: Mapping[str, Array], x_name: str, y_name: str | None) -> Dataset:
-    x = arrays[x_name]
-    y = np.empty(0, np.int64) if y_name is None else arrays[y_name]
-    if x.dtype.kind not in "buif" or x.ndim < 1 or x.size == 0:
-        raise DataError(f"{path}: expected numbers [N x d] in {x_name}, but it holds {x.dtype} of shape {x.shape}")
-    if y_name is not None and y.shape not in ((len(x),), (len(x), 1)):
+    if not y:
+        return Dataset(x[0], np.empty(0, np.int64), pixel_scale(x[0])), None
+    if x[0].shape[1] != x[-1].shape[1]:
         raise DataError(
-            f"{path}: expected {y_name} of shape ({len(x)},), a label for each row of {x_name}, got {y.shape}"
+            f"{path}: expected as many features in {names[0]} as in {names[2]}, "
+            f"got {x[0].shape[1]} features and {x[1].shape[1]}"
         )
-    x = x.reshape(len(x), -1)
-    _check_finite(path, x, f"{x_name} row", 0)
-    labels, classes = _labels(f"{path}: {y_name}", y.ravel())
-    return Dataset(x, labels, 1 / 255 if x.dtype == np.uint8 else 1.0, classes)
+    y, classes = _labels(path, names[1::2], [labels.ravel() for labels in y])
+    data = [Dataset(part, labels, pixel_scale(part), classes) for part, labels in zip(x, y, strict=True)]
+    return data[0], data[1] if len(data) > 1 else None
+
+
+def _arrays(path: PathLike) -> tuple[list[str], dict[str, Array]]:
+    """The names [x, y, x of the test, y of the test] as far as the file has them, and their arrays."""
+    if not zipfile.is_zipfile(require_file(path)):
+        raise DataError(f"{path}: expected an .npz file, but it is something else or truncated")
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            stored = {name.lower(): name for name in archive.files}
+            names = _names(path, stored)
+            return names, {name: np.asarray(archive[stored[name]]) for name in names}
+    except DataError:
+        raise
+    except (ValueError, EOFError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        damage = "it holds Python objects" if "pickle" in str(error) else f"it is damaged: {error}"
+        raise DataError(f"{path}: expected an .npz file of plain arrays, but {damage}") from None
+
+
+def _names(path: PathLike, stored: Collection[str]) -> list[str]:
+    listing = ", ".join(stored) or "nothing"
+    parts = ["x_train", "y_train", "x_test", "y_test"]
+    missing = [name for name in parts if name not in stored]
+    if not missing:
+        return parts
+    if len(missing) < len(parts):
+        raise DataError(f"{path}: expected {', '.join(missing)} beside the others, but it holds {listing}")
+    inputs = [name for name in INPUT_NAMES if name in stored]
+    if not inputs:
+        raise DataError(f"{path}: expected arrays x and y, or {', '.join(parts)}, but it holds {listing}")
+    return [inputs[0], *[name for name in LABEL_NAMES if name in stored][:1]]
+
+
+def _inputs(path: PathLike, name: str, x: Array) -> Array:
+    if x.dtype.kind not in "buif" or x.ndim < 1 or not x.size:
+        raise DataError(f"{path}: expected numbers [N x d] in {name}, got {x.dtype} of shape {x.shape}")
+    require_finite(x, lambda *i: f"{path}: {name}{list(i)}")
+    return x.reshape(len(x), -1)
+
+
+def _labels(path: PathLike, names: list[str], parts: list[Array]) -> tuple[list[Array], tuple[str, ...]]:
+    """Class numbers or targets for each part, and the classes' names."""
+    if all(y.dtype.kind == "U" for y in parts):
+        classes, numbers = np.unique(np.concatenate(parts), return_inverse=True)
+        return np.split(numbers.astype(np.int64), [len(parts[0])])[: len(parts)], tuple(map(str, classes))
+    for name, y in zip(names, parts, strict=True):
+        if y.dtype.kind not in "buif":
+            raise DataError(f"{path}: expected labels that are numbers in {name}, got {y.dtype}")
+    labels = [class_numbers(y, f"{path}: {name}[{{}}]".format) for name, y in zip(names, parts, strict=True)]
+    return labels, class_names(*labels)
 
 
 def read_csv(path: PathLike, *, label: str | int | None = None, features: int | None = None) -> Dataset:
     """Rows of numbers and a label, separated by commas, with or without a header line; .gz too.
 
-    `label` names the column of labels, or counts it from 0 (-1 is the last); by default it is the one with a usual
-    name ("label", "class", "target", ...), else the last. Labels may be words; they are numbered in
-    alphabetical order. With `features`, a file of just so many columns has no labels.
+    `label` names the column of labels, or counts it from 0 (-1 is the last); by default it is the one with a
+    usual name ("label", "class", "target", ...), else the last. Labels may be words; they are numbered in
+    alphabetical order. With `features`, a file of just so many columns has no labels. Features are float32.
+    DataError names the line and the column, counted from 1, that keep the file from being read.
     """
-    first, second = _head(path)
-    header = first if _is_header(first, second) else None
-    width = len(first)
-    column = None if features == width else _label_column(path, header, width, label)
-    if features is not None and column is not None and width != features + 1:
-        raise DataError(f"{path}: expected {features} columns, or {features + 1} with labels, but it has {width}")
-    if column is not None and width == 1:
-        raise DataError(f"{path}: expected features and a label, but it has one column; is the separator a comma?")
-    skip = 0 if header is None else 1
-    x = _numbers(path, [i for i in range(width) if i != column], skip, width)
-    _check_finite(path, x, "row", 1)
-    if column is None:
-        return Dataset(x, np.empty(0, np.int64))
-    words = _read(path, str, [column], skip, 1)
-    labels, classes = _labels(f"{path}: column {column + 1}", words)
-    return Dataset(x, labels, 1.0, classes)
-
-
-def _read(path: PathLike, dtype: type, columns: list[int], skip: int, ndmin: Literal[1, 2]) -> Array:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # an empty file is reported by the caller
-        return np.loadtxt(
-            path,
-            dtype,
-            delimiter=",",
-            usecols=columns,
-            skiprows=skip,
-            ndmin=ndmin,
-            comments=None,
-            quotechar='"',
-            encoding="utf-8-sig",
-        )
-
-
-def _lines(path: PathLike) -> IO[str]:
-    if str(path).lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return open(path, encoding="utf-8-sig", newline="")
-
-
-def _head(path: PathLike) -> tuple[list[str], list[str]]:
-    """The first two lines' cells."""
-    try:
-        with _lines(path) as file:
-            lines = [row for _, row in zip(range(2), (row for row in csv.reader(file) if row), strict=False)]
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, csv.Error) as error:
-        raise DataError(
-            f"{path}: expected a text file of comma-separated values, but it is not one ({error})"
-        ) from None
+    lines = list(itertools.islice(_rows(path), 2))
     if not lines:
         raise DataError(f"{path}: expected rows of numbers, but the file is empty")
-    return lines[0], lines[1] if len(lines) > 1 else []
+    width = len(lines[0][1])
+    if features is not None and width not in (features, features + 1):
+        hint = "; is the separator a comma?" if width == 1 else ""
+        wanted = f"{features} columns, or {features + 1} with labels"
+        raise DataError(f"{path}: expected {wanted}, got {width}{hint}")
+    if features is None and width == 1:
+        raise DataError(f"{path}: expected features and a label, got one column; is the separator a comma?")
+    column = None if width == features else _label_column(path, lines[0][1], label)
+    header = isinstance(label, str) or _has_header(path, [cells for _, cells in lines], column)
+    if header and len(lines) == 1:
+        raise DataError(f"{path}: expected rows of numbers, but there is only the header line")
+    x, words = _read_rows(path, int(header), column)
+    if column is None:
+        return Dataset(x, np.empty(0, np.int64))
+    y, classes = _numbered(path, words, int(header), column)
+    return Dataset(x, y, 1.0, classes)
 
 
-def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
-    """A header has words where the next line has numbers, or words only."""
-    words = [not _is_number(cell) for cell in first]
-    return all(words) or any(w and _is_number(cell) for w, cell in zip(words, second, strict=False))
+def _open(path: PathLike) -> IO[str]:
+    if str(path).lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return open(path, encoding="utf-8-sig")
+
+
+def _rows(path: PathLike) -> Iterator[tuple[int, list[str]]]:
+    """Each line's number and cells, save blank lines; DataError for one of another width."""
+    width = 0
+    require_file(path)
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                cells = next(csv.reader([line])) if '"' in line else line.rstrip("\n").split(",")
+                width = width or len(cells)
+                if len(cells) != width:
+                    raise DataError(
+                        f"{path}: line {number}: expected {width} columns as in the first line, "
+                        f"got {len(cells)} columns"
+                    )
+                yield number, cells
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
+        raise DataError(f"{path}: expected comma-separated values, damaged or no text: {error}") from None
 
 
 def _is_number(cell: str) -> bool:
@@ -130,87 +157,92 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return cell.isascii() and "_" not in cell
 
 
-def _label_column(path: PathLike, header: Sequence[str] | None, width: int, label: str | int | None) -> int:
-    names = [name.strip().lower() for name in header or ()]
+def _label_column(path: PathLike, first: Sequence[str], label: str | int | None) -> int:
+    names = [cell.strip().lower() for cell in first]
     if label is None:
-        return next((i for i, name in enumerate(names) if name in LABEL_NAMES), width - 1)
+        return next((names.index(name) for name in LABEL_NAMES if name in names), len(names) - 1)
     if isinstance(label, str) and label.strip().lower() in names:
         return names.index(label.strip().lower())
     if isinstance(label, str):
-        known = ", ".join(header) if header else f"no header, so count them: 0 to {width - 1}"
-        raise DataError(f"{path}: expected a column named {label!r}, but it has {known}")
-    if not -width <= label < width:
-        raise DataError(f"{path}: expected a label column from 0 to {width - 1} (or negative), got {label}")
-    return label % width
+        columns = f"the columns {', '.join(first)}"
+        if any(map(_is_number, first)):
+            columns = f"no header: give the column's number, 0 to {len(first) - 1}"
+        raise DataError(f"{path}: expected a column named {label!r}, but it has {columns}")
+    if not -len(first) <= label < len(first):
+        raise DataError(f"{path}: expected a label column from 0 to {len(first) - 1}, got {label}")
+    return label % len(first)
 
 
-def _numbers(path: PathLike, columns: list[int], skip: int, width: int) -> Array:
+def _has_header(path: PathLike, lines: Sequence[Sequence[str]], column: int | None) -> bool:
+    """Whether the first line holds names: no number among the features, or a label column's name."""
+    first, second = lines[0], lines[-1]
+    words = [i for i, cell in enumerate(first) if i != column and not _is_number(cell)]
+    named = False
+    if column is not None and not _is_number(first[column]):
+        # "y" alone may as well be a class, as may any word where the next line has a word, too.
+        named = first[column].strip().lower() in LABEL_NAMES[:4] + LABEL_NAMES[5:]
+        named = named or (len(lines) > 1 and _is_number(second[column]))
+    if words and len(words) < len(first) - (column is not None) and not named:
+        # One word among numbers is rather a damaged line than a header; dropping it would go unnoticed.
+        raise DataError(
+            f"{path}: line 1, column {words[0] + 1}: expected a number, "
+            f"or names in every column, got {first[words[0]]!r}"
+        )
+    return bool(words) or named
+
+
+def _read_rows(path: PathLike, skip: int, column: int | None) -> tuple[Array, list[str]]:
+    """The features [N x d] and the cells of the label column."""
+    words: list[str] = []
+
+    def features() -> Iterator[str]:
+        for _, cells in itertools.islice(_rows(path), skip, None):
+            if column is not None:
+                words.append(cells.pop(column).strip())
+            yield ",".join(cells)
+
     try:
-        _check_widths(path, width)
-        x = _read(path, np.float32, columns, skip, 2)
-    except (ValueError, EOFError, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: {_offending_cell(path, columns, skip, width) or error}") from None
-    if not len(x):
-        raise DataError(f"{path}: expected rows of numbers, but there is only the header line")
-    return x
+        x = np.loadtxt(features(), np.float32, delimiter=",", comments=None, ndmin=2)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(_offending_cell(path, skip, column) or f"{path}: {error}") from None
+    if not np.isfinite(x).all():
+        raise DataError(_offending_cell(path, skip, column))
+    return x, words
 
 
-def _check_widths(path: PathLike, width: int) -> None:
-    """Raises ValueError for a line of another width, which loadtxt overlooks when it reads chosen columns."""
-    with _lines(path) as file:
-        if any(line.count(",") != width - 1 and '"' not in line and line.strip() for line in file):
-            raise ValueError(f"expected {width} columns in every line")
-
-
-def _offending_cell(path: PathLike, columns: list[int], skip: int, width: int) -> str:
-    """Which cell kept the file from being read."""
-    try:
-        with _lines(path) as file:
-            reader = csv.reader(file)
-            for row in reader:
-                if reader.line_num <= skip or not row:
-                    continue
-                if len(row) != width:
-                    return f"expected {width} columns as in the first line, but line {reader.line_num} has {len(row)}"
-                for column in columns:
-                    if not _is_number(row[column]):
-                        place = f"line {reader.line_num}, column {column + 1}"
-                        return f"expected a number in {place}, but it says {row[column]!r}"
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, csv.Error) as error:
-        return f"expected comma-separated values, but the file is damaged ({error})"
+def _offending_cell(path: PathLike, skip: int, column: int | None) -> str:
+    """Which feature kept the file from being read."""
+    for number, cells in itertools.islice(_rows(path), skip, None):
+        for i, cell in enumerate(cells):
+            if i == column:
+                continue
+            if not _is_number(cell):
+                return f"{path}: line {number}, column {i + 1}: expected a number, got {cell!r}"
+            if not abs(float(cell)) <= np.finfo(np.float32).max:
+                return f"{path}: line {number}, column {i + 1}: expected a finite number, got {cell!r}"
     return ""
 
 
-def _check_finite(path: PathLike, x: Array, row_name: str, first: int) -> None:
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0]
-        value = x[row, column]
-        raise DataError(
-            f"{path}: expected finite numbers, but {row_name} {row + first}, feature {column + first} is {value}"
-        )
+def _numbered(path: PathLike, words: list[str], skip: int, column: int) -> tuple[Array, tuple[str, ...]]:
+    """Class numbers or targets of the label column, and the classes' names."""
 
+    def place(i: int) -> str:
+        number, _ = next(itertools.islice(_rows(path), skip + i, None))
+        return f"{path}: line {number}, column {column + 1}"
 
-def _labels(where: str, y: Array) -> tuple[Array, tuple[str, ...]]:
-    """Class numbers and the classes' names of labels that are whole numbers or words."""
-    if y.dtype.kind in "US":
-        try:
-            y = y.astype(np.float64)
-        except ValueError:
-            names, numbers = np.unique(y, return_inverse=True)
-            return numbers.astype(np.int64), tuple(map(str, names))
-    if not y.size:
-        return y.astype(np.int64), ()
-    if y.dtype.kind not in "buif" or not np.isfinite(y).all():
-        row = "" if y.dtype.kind not in "f" else f" in row {int(np.flatnonzero(~np.isfinite(y))[0]) + 1}"
-        raise DataError(
-            f"{where}: expected labels, class numbers or words, but it holds a NaN, an infinity or no number{row}"
-        )
-    if y.dtype.kind == "f" and (y != np.floor(y)).any():
-        return y.astype(np.float32), ()  # targets of a regression
-    if y.min() < 0:
-        first = int(np.flatnonzero(y < 0)[0])
-        raise DataError(f"{where}: expected class numbers >= 0, but row {first + 1} is {y[first]:g}")
-    return y.astype(np.int64), tuple(map(str, range(int(y.max()) + 1)))
+    if "" in words:
+        raise DataError(f"{place(words.index(''))}: expected a label, but the cell is empty")
+    numeric = [_is_number(word) for word in words]
+    if not any(numeric):
+        classes, numbers = np.unique(words, return_inverse=True)
+        return numbers.astype(np.int64), tuple(map(str, classes))
+    if not all(numeric):
+        i = numeric.index(sum(numeric) * 2 < len(numeric))
+        raise DataError(f"{place(i)}: expected labels that are all numbers or all words, got {words[i]!r}")
+    y = class_numbers(np.array(words, np.float64), place)
+    return y if y.dtype == np.int64 else y.astype(np.float32), class_names(y)

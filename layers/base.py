@@ -153,7 +153,7 @@ class Layer(ABC):
 
         Raises ValueError for another shape or an empty batch, TypeError for what is no real number.
         """
-        if type(x) is not np.ndarray or (x.dtype != self.dtype and (self._arrays or x.dtype.kind != "f")):
+        if type(x) is not np.ndarray or (x.dtype != self.dtype and not self._keeps(x.dtype)):
             x = self._converted(x, what)
         if not x.size or (features and (x.ndim != 1 + len(features) or x.shape[1:] != features)):
             wanted = " x ".join(map(str, ("B", *features))) if features else "B x ..."
@@ -167,8 +167,12 @@ class Layer(ABC):
             raise ValueError(f"{self.label}: {what} must be a rectangular array, got rows that differ") from None
         if array.dtype.kind not in "buif":
             raise TypeError(f"{self.label}: {what} must be real numbers, got dtype {array.dtype}")
-        keeps = array.dtype.kind == "f" and not self._arrays
-        return array.astype(array.dtype.newbyteorder("=") if keeps else self.dtype, copy=False)
+        native = array.dtype.newbyteorder("=")
+        return array.astype(native if self._keeps(native) else self.dtype, copy=False)
+
+    def _keeps(self, dtype: np.dtype[Any]) -> bool:
+        """Whether the layer computes in its input's dtype: without parameters, in any floating one."""
+        return not self._arrays and dtype.kind == "f" and dtype.isnative
 
     def as_upstream(self, upstream: npt.ArrayLike, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """The gradient from above as an array of the output's shape and dtype; ValueError for another shape."""

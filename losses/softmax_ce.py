@@ -33,15 +33,16 @@ class SoftmaxCE(Loss):
         total = p.sum(axis=1, keepdims=True)
         p /= total
 
-        if classes > 1 and np.shape(labels) == scores.shape:
-            labels = self._distributions(labels, scores)
-            picked = np.einsum("bc,bc->b", labels, top.astype(np.float64) - scores)
-        else:
-            labels = self.as_labels(labels, rows, classes)
-            with np.errstate(over="ignore"):
-                picked = top[:, 0].astype(np.float64) - scores[np.arange(rows), labels]
+        # -log p[label] = log(total) + top - scores[label], the difference in double precision lest it overflow.
+        with np.errstate(over="ignore"):
+            if classes > 1 and np.shape(labels) == scores.shape:
+                labels = self._distributions(labels, scores)
+                below_top = np.minimum(top.astype(np.float64) - scores, np.finfo(np.float64).max)
+                losses = np.log(total[:, 0]) + (labels * below_top).sum(axis=1)
+            else:
+                labels = self.as_labels(labels, rows, classes)
+                losses = np.log(total[:, 0]) + (top[:, 0].astype(np.float64) - scores[np.arange(rows), labels])
         self.cache = p, labels
-        losses = np.log(total[:, 0]) + picked
         return bounded(np.sum(losses / rows), scores)
 
     def backward(self, upstream: float = 1.0) -> Array:
