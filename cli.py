@@ -210,10 +210,10 @@ def _try_once(model: Sequential, loss: Loss, data: Dataset, classes: int) -> Non
     """Runs one small batch through model and loss, so that a misfit is told before anything is written."""
     some = data.rows(np.arange(min(2, len(data))))
     scores = model.predict(some.x)
-    loss.predict(scores, some.y)
     width = scores.shape[1] if scores.ndim > 1 else 1
     if width != classes and not (width == 1 and classes == 2 and not isinstance(loss, losses.SoftmaxCE)):
         raise ValueError(f"the model must give a score for each of the {classes} classes, its output is {width} wide")
+    loss.predict(scores, some.y)
 
 
 def _folder(chosen: str | None, source: str, overwrite: bool) -> Path:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handgrad.layers.base import Layer
-from handgrad.layers.initializers import generator
 from handgrad.params import Array
+from handgrad.randomness import generator
 
 
 class Dropout(Layer):

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from handgrad.layers.base import UNREAD, Layer, Param, floating
-from handgrad.layers.initializers import Initializer, generator, initializer
+from handgrad.layers.initializers import Initializer, initializer
 from handgrad.params import Array
+from handgrad.randomness import generator
 
 
 class FC(Layer):

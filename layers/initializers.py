@@ -41,12 +41,3 @@ def initializer(choice: str | Initializer) -> Initializer:
     if not isinstance(choice, str) or choice not in BY_NAME:
         raise ValueError(f"init must be one of {', '.join(BY_NAME)} or a callable (shape, rng), got {choice!r}")
     return BY_NAME[choice]
-
-
-def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
-    """`rng` itself, or a new generator seeded with that number (None: by the operating system)."""
-    if rng is None or isinstance(rng, np.random.Generator):
-        return np.random.default_rng(rng)
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise TypeError(f"rng must be a np.random.Generator or a seed >= 0, got {rng!r}")
-    return np.random.default_rng(int(rng))

@@ -184,8 +184,8 @@ def test_a_non_finite_loss_is_traced_to_where_it_began(rng):
     assert "Sequential[1][1] FC(5, 3): the parameter W" in str(error) and len(error.history.step_loss) == 0
 
     m = model()
-    m.params["0.W"][...] = 3e38
-    assert "first in the forward pass, in Sequential[0] FC(4, 5): its output" in str(diverge(m, *data()))
+    m.params["1.1.W"][...] = 3e38
+    assert "first in the forward pass, in Sequential[1][1] FC(5, 3): its output" in str(diverge(m, *data()))
 
     m = Sequential(FC(4, 5, rng=0), ReLU(), FC(5, 1, rng=1))
     x = data()[0]
@@ -195,6 +195,7 @@ def test_a_non_finite_loss_is_traced_to_where_it_began(rng):
 
 def test_a_gradient_that_overflows_is_named_with_its_parameter(rng):
     model = Sequential(FC(4, 3, rng=0), FC(3, 1, rng=1))
+    model.params["0.W"][...] *= 1e-20
     x = np.full((8, 4), 1e20, np.float32)
     error = str(diverge(model, x, np.full((8, 1), 1e30), MSE()))
     assert "first in the backward pass of the step before, in Sequential[0] FC(4, 3): the gradient of W" in error

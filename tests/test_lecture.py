@@ -1,0 +1,194 @@
+"""The lecture's examples, each under its number in the lecture's table (docs/lecture.md)."""
+
+import numpy as np
+import pytest
+
+from handgrad import FC, SGD, BinaryCE, Flatten, ReLU, Sequential, Sigmoid, SoftmaxCE, train
+from handgrad.data import batches, digits
+
+
+def sigma(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def test_L01_linear_classifier_scores_cat_dog_and_ship():
+    fc = FC(4, 3, dtype=np.float64)
+    fc.W = [[0.2, -0.5, 0.1, 2], [1.5, 1.3, 2.1, 0], [0, 0.25, 0.2, -0.3]]
+    x = np.array([[56, 231, 24, 2]])
+    np.testing.assert_allclose(fc.forward(x)[0, 2], 61.95)  # what the slide prints leaves out the bias
+    fc.b = [1.1, 3.2, -1.2]
+    np.testing.assert_allclose(fc.forward(x), [[-96.8, 437.9, 60.75]])
+
+
+def test_L02_gradient_as_a_limit_of_differences(rng):
+    model, loss = Sequential(FC(3, 4, rng=0), Sigmoid(), FC(4, 2, rng=1)).astype(np.float64), SoftmaxCE()
+    x, labels = rng.standard_normal((5, 3)), rng.integers(0, 2, 5)
+    loss.forward(model.forward(x), labels)
+    gradient = model.backward(loss.backward())[1].flat
+    a, base = model.params.flat, loss.predict(model.predict(x), labels)
+    errors = []
+    for h in (1e-2, 1e-3, 1e-4):
+        slopes = np.empty_like(a)
+        for i in range(a.size):
+            kept = a[i]
+            a[i] = kept + h
+            slopes[i] = (loss.predict(model.predict(x), labels) - base) / h
+            a[i] = kept
+        errors.append(np.abs(slopes - gradient).max())
+    # The one-sided difference is off by about h f''/2: ten times smaller a step, ten times smaller an error.
+    np.testing.assert_allclose(np.divide(errors[:-1], errors[1:]), 10, rtol=0.05)
+
+
+def test_L03_bias_trick_is_the_augmented_product(rng):
+    fc, augmented = FC(4, 3, rng=0, dtype=np.float64), FC(5, 3, bias=False, dtype=np.float64)
+    fc.b = rng.standard_normal(3)
+    augmented.W = np.column_stack([fc.W, fc.b])
+    x, upstream = rng.standard_normal((6, 4)), rng.standard_normal((6, 3))
+    x1 = np.column_stack([x, np.ones(6)])
+    np.testing.assert_allclose(augmented.forward(x1), fc.forward(x), rtol=1e-12)
+    dx, grads = fc.backward(upstream)
+    dx1, grads1 = augmented.backward(upstream)
+    np.testing.assert_allclose(grads1["W"], np.column_stack([grads["W"], grads["b"]]), rtol=1e-12)
+    np.testing.assert_allclose(dx1[:, :4], dx, rtol=1e-12)
+
+
+def test_L04_two_layer_network(rng):
+    model = Sequential(FC(4, 5, bias=False, rng=0), Sigmoid(), FC(5, 3, bias=False, rng=1), Sigmoid()).astype("f8")
+    W1, W2 = model.params["0.W"], model.params["2.W"]
+    x = rng.standard_normal((7, 4))
+    expected = np.array([sigma(W2 @ sigma(W1 @ instance)) for instance in x])
+    np.testing.assert_allclose(model.forward(x), expected, rtol=1e-13)
+
+
+def test_L05_deeper_networks_by_adding_layers_or_networks(rng):
+    layers = [FC(4, 6, rng=0), Sigmoid(), FC(6, 5, rng=1), Sigmoid(), FC(5, 2, rng=2)]
+    deep, nested = Sequential(*layers), Sequential(Sequential(*layers[:2]), Sequential(Sequential(*layers[2:])))
+    x, upstream = rng.standard_normal((3, 4)), rng.standard_normal((3, 2))
+    np.testing.assert_array_equal(deep.forward(x), nested.forward(x))
+    (dx, grads), (dx_nested, grads_nested) = deep.backward(upstream), nested.backward(upstream)
+    np.testing.assert_array_equal(dx, dx_nested)
+    np.testing.assert_array_equal(grads.flat, grads_nested.flat)
+
+
+def test_L07_forward_backward_update_on_mini_batches():
+    training, _ = digits()
+    model, loss = Sequential(FC(64, 10, rng=0)), SoftmaxCE()
+    optimizer = SGD(model.params, lr=0.5)
+    W, values = model.layers[0].W.copy(), []
+    for x, y in batches(training.x, training.y, 64, rng=0):
+        scores = model.forward(x)
+        assert all(layer.cache is not None for layer in model.layers)  # every layer stores what backward needs
+        values.append(loss.forward(scores, y))
+        dx, grads = model.backward(loss.backward())
+        assert dx.shape == x.shape
+        optimizer.step(grads)
+        np.testing.assert_allclose(model.layers[0].W, W - 0.5 * grads["0.W"], rtol=1e-5, atol=1e-6)
+        W = model.layers[0].W.copy()
+    assert np.mean(values[-5:]) < np.mean(values[:5]) / 2
+
+
+def test_L08_chain_rule_layer_by_layer(rng):
+    layers = [FC(4, 5, rng=0), ReLU(), FC(5, 3, rng=1)]
+    model = Sequential(*layers)
+    x, upstream = rng.standard_normal((6, 4)).astype("f4"), rng.standard_normal((6, 3)).astype("f4")
+    model.forward(x)
+    dx, grads = model.backward(upstream)
+    h1 = layers[0].forward(x)
+    layers[2].forward(layers[1].forward(h1))
+    dh2, last = layers[2].backward(upstream)
+    dh1, _ = layers[1].backward(dh2)
+    dh0, first = layers[0].backward(dh1)
+    np.testing.assert_array_equal(dx, dh0)
+    for name, gradient in (("0.W", first["W"]), ("0.b", first["b"]), ("2.W", last["W"]), ("2.b", last["b"])):
+        np.testing.assert_array_equal(grads[name], gradient)
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (3, 4, 5), (3, 2, 4, 5)])
+def test_L13_flatten_makes_vectors_and_its_backward_restores_the_shape(shape, rng):
+    x, flatten = rng.standard_normal(shape), Flatten()
+    y = flatten.forward(x)
+    assert y.shape == (3, np.prod(shape[1:]))
+    np.testing.assert_array_equal(y[1], x[1].ravel())
+    dx, grads = flatten.backward(y)
+    np.testing.assert_array_equal(dx, x)
+    assert grads == {}
+
+
+def test_L14_fully_connected_row_by_row(rng):
+    fc = FC(4, 3, rng=0, dtype=np.float64)
+    h, upstream = rng.standard_normal((1, 4)), rng.standard_normal((1, 3))
+    y = fc.forward(h)
+    dx, grads = fc.backward(upstream)
+    for i, w in enumerate(fc.W):
+        assert y[0, i] == pytest.approx(w @ h[0] + fc.b[i])  # h_i = w_i' h(l-1)
+        np.testing.assert_allclose(grads["W"][i], upstream[0, i] * h[0])  # dL/dw_i = dL/dh_i h(l-1)'
+    np.testing.assert_allclose(dx, upstream @ fc.W)  # dh/dh(l-1) = W
+
+
+def test_L15_relu_has_no_parameters():
+    relu = ReLU()
+    assert len(relu.params) == 0
+    np.testing.assert_array_equal(relu.forward([[-2.0, 0, 3]]), [[0, 0, 3]])
+    assert relu.backward([[1.0, 1, 1]])[1] == {}
+
+
+def test_L16_relu_jacobian_is_diagonal_and_zero_at_zero():
+    x = np.array([1.5, -2, 0, -0.0, 3])
+    relu = ReLU()
+    relu.forward(x)
+    jacobian = np.array([relu.backward(row)[0] for row in np.eye(5)])
+    np.testing.assert_array_equal(jacobian, np.diag([1, 0, 0, 0, 1]))
+
+
+def test_L17_relu_example():
+    relu, upstream = ReLU(), np.array([4.0, -1, 5, 9])
+    np.testing.assert_array_equal(relu.forward([1, -2, 3, -1]), [1, 0, 3, 0])
+    dx, _ = relu.backward(upstream)
+    np.testing.assert_array_equal(dx, [4, 0, 5, 0])
+    np.testing.assert_array_equal(np.diag([1, 0, 1, 0]) @ upstream, dx)
+
+
+def test_L19_logistic_loss_step_by_step_and_combined(rng, numeric_gradient):
+    x, fc, loss = rng.standard_normal((1, 4)), FC(4, 1, bias=False, rng=0, dtype=np.float64), BinaryCE()
+    w = fc.W[0]
+    assert loss.forward(fc.forward(x), [1]) == pytest.approx(-np.log(sigma(w @ x[0])))
+    _, grads = fc.backward(loss.backward())
+
+    u = w @ x[0]
+    p = sigma(u)
+    p_bar = -1 / p
+    u_bar = p_bar * p * (1 - p)
+    np.testing.assert_allclose(grads["W"][0], u_bar * x[0], rtol=1e-12)  # step by step
+    np.testing.assert_allclose(grads["W"][0], -(1 - sigma(w @ x[0])) * x[0], rtol=1e-12)  # combined
+    numeric = numeric_gradient(lambda: loss.predict(fc.predict(x), [1]), fc.W)
+    np.testing.assert_allclose(grads["W"], numeric, atol=1e-9)
+
+
+def test_L23_softmax_cross_entropy_on_logits(numeric_gradient):
+    scores, loss = np.array([[3.0, 1, 0.2], [0, -1, 2]]), SoftmaxCE()
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert loss.forward(scores, [0, 1]) == pytest.approx(-(np.log(p[0, 0]) + np.log(p[1, 1])) / 2)
+    np.testing.assert_allclose(loss.backward(), (p - [[1, 0, 0], [0, 1, 0]]) / 2)
+    for size in (1e4, 1e30, 1e300):
+        assert np.isfinite(loss.forward(size * scores, [2, 0])) and np.isfinite(loss.backward()).all()
+
+
+def test_L24_the_negative_gradient_is_the_way_down(tmp_path, rng):
+    model, loss = Sequential(FC(64, 16, rng=0), ReLU(), FC(16, 10, rng=1)).astype("f8"), SoftmaxCE()
+    x, y = digits()[0]
+    before = loss.forward(model.forward(x), y)
+    gradient = model.backward(loss.backward())[1].flat
+    w, step = model.params.flat.copy(), 1e-3
+    drops = {}
+    for name in ("gradient", *range(20)):
+        direction = gradient if name == "gradient" else rng.standard_normal(w.size)
+        model.params.flat = w - step * direction / np.linalg.norm(direction)
+        drops[name] = before - loss.predict(model.predict(x), y)
+    assert max(drops, key=drops.get) == "gradient"  # the steepest of all directions of one length
+    assert drops["gradient"] == pytest.approx(step * np.linalg.norm(gradient), rel=0.01)
+
+    history = train(model, loss, SGD(model.params, lr=0.1), (x, y), epochs=5, rng=0, progress=False)
+    assert all(a > b for a, b in zip(history.loss, history.loss[1:], strict=False))
+    pytest.importorskip("matplotlib")
+    history.plot(tmp_path / "falls.png")
+    assert (tmp_path / "falls.png").stat().st_size > 5000
