@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.params import Array
-from handgrad.randomness import generator
+from handgrad.data.dataset import Array
 
 
 class Batches:
@@ -37,13 +36,13 @@ class Batches:
         self.x, self.y = _rows("x", x), _rows("y", y)
         if len(self.x) != len(self.y) or not len(self.x):
             raise ValueError(
-                "batches: x and y must have at least one row, and the same number of rows, "
+                "batches: x and y must have the same number of rows, at least one, "
                 f"got {self.x.shape} and {self.y.shape}"
             )
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batches: batch_size must be a whole number >= 1, got {batch_size!r}")
         self.batch_size = min(int(batch_size), len(self.x))
-        self.rng = None if rng is None else generator(rng)
+        self.rng = _generator(rng)
         self.scale = scale
         floats = self.x.dtype if self.x.dtype.kind == "f" else np.dtype(np.float32)
         out = floats if dtype is None else np.dtype(dtype)
@@ -118,6 +117,14 @@ def _rows(name: str, values: npt.ArrayLike) -> Array:
         raise ValueError(f"batches: {name} must hold one instance a row, got a single number")
     # take() copies the whole of an array that is not contiguous, and would do so for every batch.
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _generator(rng: np.random.Generator | int | None) -> np.random.Generator | None:
+    if rng is None or isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise TypeError(f"batches: rng must be a np.random.Generator, a seed >= 0 or None, got {rng!r}")
+    return np.random.default_rng(int(rng))
 
 
 batches = Batches

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from handgrad.data.dataset import DataError
-from handgrad.files import PathLike
-from handgrad.params import Array
+from handgrad.data.dataset import Array, DataError, PathLike
+
+Place = Callable[..., str]
+"""Says where the entry with these indices stands, beginning with the file's name."""
 
 
 def require_file(path: PathLike) -> Path:
@@ -20,30 +21,26 @@ def require_file(path: PathLike) -> Path:
     return Path(path)
 
 
-def first_nonfinite(x: Array) -> tuple[int, ...] | None:
-    """The indices, counted from 0, of the first NaN or infinity; None when there is none."""
-    if x.dtype.kind != "f" or np.isfinite(x).all():
-        return None
-    return tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+def require_finite(x: Array, place: Place) -> None:
+    """DataError for the first NaN or infinity."""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise DataError(f"{place(*index)}: expected a finite number, got {x[index]}")
 
 
-def class_numbers(y: Array, place: Callable[[int], str]) -> Array:
+def class_numbers(y: Array, place: Place) -> Array:
     """Whole numbers [N] as int64 class numbers; with fractions among them, the float targets they are.
 
-    DataError for a NaN, an infinity, or a class number below 0; `place` begins the sentence with the file and
-    where in it the label with that index stands.
+    DataError for a NaN, an infinity, or a class number below 0.
     """
-    bad = first_nonfinite(y)
-    if bad is not None:
-        value = "a NaN" if np.isnan(y[bad]) else "an infinity"
-        raise DataError(f"{place(bad[0])}: expected a label in every row, but there is {value} in row {bad[0] + 1}")
+    require_finite(y, place)
     # Beyond 2**53 not every whole number is a float64: such numbers are measurements, no classes.
     if y.dtype.kind == "f" and ((y != np.floor(y)) | (np.abs(y) > 2.0**53)).any():
         return y
     numbers = y.astype(np.int64)
     if numbers.min() < 0:
         first = int(np.argmax(numbers < 0))
-        raise DataError(f"{place(first)}: expected whole labels >= 0, but row {first + 1} is {y[first]:g}")
+        raise DataError(f"{place(first)}: expected a class number >= 0, got {y[first]:g}")
     return numbers
 
 

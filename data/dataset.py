@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from handgrad.params import Array
+Array: TypeAlias = npt.NDArray[Any]
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class DataError(ValueError):
@@ -35,7 +39,7 @@ class Dataset:
         if np.ndim(self.y) < 1 or len(self.y) not in (0, len(self.stored)):
             raise DataError(
                 "data must have a label for each row, "
-                f"got {len(self.stored)} rows and {np.size(self.y)} labels of shape {np.shape(self.y)}"
+                f"got {len(self.stored)} rows and labels of shape {np.shape(self.y)}"
             )
 
     @property

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from handgrad.data.checks import class_names, class_numbers, first_nonfinite, pixel_scale, require_file
-from handgrad.data.dataset import DataError, Dataset
-from handgrad.files import PathLike
-from handgrad.params import Array
+from handgrad.data.checks import class_names, class_numbers, pixel_scale, require_file, require_finite
+from handgrad.data.dataset import Array, DataError, Dataset, PathLike
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -34,7 +32,7 @@ def read_idx(path: PathLike) -> Array:
     start_of_entries = 4 + 4 * axes
     if len(content) < start_of_entries:
         raise DataError(
-            f"{path}: truncated: expected a header of {start_of_entries} bytes, the file has only {len(content)}"
+            f"{path}: truncated: expected a header of {start_of_entries} bytes, the file has {len(content)}"
         )
     shape = tuple(int(n) for n in np.frombuffer(content, ">u4", axes, 4))
     sizes = " x ".join(map(str, shape)) or "no"
@@ -42,8 +40,11 @@ def read_idx(path: PathLike) -> Array:
         raise DataError(f"{path}: empty: expected at least one entry, but its header says {sizes} entries")
     expected = start_of_entries + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
-        fault = "truncated" if len(content) < expected else "too long"
-        raise DataError(f"{path}: {fault}: {sizes} entries take {expected} bytes, the file has {len(content)}")
+        fault = "truncated" if len(content) < expected else "trailing bytes"
+        raise DataError(
+            f"{path}: {fault}: {sizes} entries of {dtype.itemsize} bytes make "
+            f"a file of {expected} bytes, it has {len(content)}"
+        )
     entries = np.frombuffer(content, dtype, offset=start_of_entries)
     return entries.reshape(shape).astype(dtype.newbyteorder("="))
 
@@ -61,8 +62,8 @@ def read_idx_folder(folder: PathLike) -> tuple[Dataset, Dataset]:
     test_images, test_labels = _read_part(Path(folder), "t10k")
     if images.shape[1:] != test_images.shape[1:]:
         raise DataError(
-            f"{folder}: expected images of one size, but training images have {_size(images)}, "
-            f"test images {_size(test_images)}"
+            f"{folder}: expected training and test images of one size, "
+            f"got {_size(images)} for training and {_size(test_images)} for the test"
         )
     classes = class_names(labels, test_labels)
     return _dataset(images, labels, classes), _dataset(test_images, test_labels, classes)
@@ -89,39 +90,31 @@ def _read_part(folder: Path, part: str) -> tuple[Array, Array]:
     image_file, label_file = _find(folder, part, "images", 3), _find(folder, part, "labels", 1)
     images, labels = read_idx(image_file), read_idx(label_file)
     if images.ndim < 2:
-        raise DataError(f"{image_file}: expected images [N x H x W], got {images.shape}; are these the labels?")
+        raise DataError(f"{image_file}: expected images [N x H x W], got {images.shape}: labels?")
     if labels.ndim != 1:
-        raise DataError(f"{label_file}: expected labels [N], got {labels.shape}; are these the images?")
+        raise DataError(f"{label_file}: expected labels [N], got {labels.shape}: images?")
     if len(images) != len(labels):
         raise DataError(
-            f"{image_file}: expected an image for each label, "
-            f"got {len(images)} images, but {label_file.name} holds {len(labels)} labels"
+            f"{image_file}: expected as many images as labels, "
+            f"got {len(images)}, but {len(labels)} labels in {label_file.name}"
         )
-    bad = first_nonfinite(images)
-    if bad is not None:
-        value = "a NaN" if np.isnan(images[bad]) else "an infinity"
-        raise DataError(
-            f"{image_file}: expected finite pixels, but image {bad[0]} holds {value} at {list(bad[1:])}, counted from 0"
-        )
+    require_finite(images, lambda *i: f"{image_file}: pixel {list(i)}")
     numbers = class_numbers(labels, lambda i: f"{label_file}: label [{i}]")
     if numbers.dtype.kind == "f":
         first = int(np.argmax(numbers != np.floor(numbers)))
-        value = f"{numbers[first]:g}"
-        raise DataError(f"{label_file}: label [{first}]: expected whole labels >= 0, but row {first + 1} is {value}")
+        raise DataError(f"{label_file}: label [{first}]: expected a whole number, got {numbers[first]}")
     return images, numbers
 
 
 def _size(images: Array) -> str:
-    return f"{images[0].size} pixels ({' x '.join(map(str, images.shape[1:]))})"
+    return " x ".join(map(str, images.shape[1:]))
 
 
 def _find(folder: Path, part: str, kind: str, axes: int) -> Path:
-    names = [f"{part}-{kind}{sign}idx{axes}-ubyte" for sign in "-."]
+    names = [f"{part}-{kind}{sign}idx{axes}-ubyte{ending}" for sign in "-." for ending in ("", ".gz")]
     for name in names:
-        for ending in ("", ".gz"):
-            if (folder / (name + ending)).is_file():
-                return folder / (name + ending)
+        if (folder / name).is_file():
+            return folder / name
     found = sorted(path.name for path in folder.iterdir())
     listing = ", ".join(found[:6]) + (", ..." if len(found) > 6 else "")
-    wanted = " or ".join(f"{name} (or .gz)" for name in names)
-    raise DataError(f"{folder}: expected {wanted}, but it holds {listing or 'nothing'}")
+    raise DataError(f"{folder}: expected one of {', '.join(names)}, but it holds {listing or 'nothing'}")

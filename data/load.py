@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handgrad.data.dataset import DataError, Dataset
+from handgrad.data.dataset import DataError, Dataset, PathLike
 from handgrad.data.digits import digits
 from handgrad.data.idx import read_idx_folder
 from handgrad.data.tables import read_csv, read_npz
-from handgrad.files import PathLike
 
 
 def load(source: PathLike, *, label: str | int | None = None) -> tuple[Dataset, Dataset]:
@@ -47,7 +46,7 @@ def load_rows(source: PathLike, features: int, *, label: str | int | None = None
         data = read_csv(source, label=label, features=features)
     found = data.stored.shape[1]
     if found != features:
-        raise DataError(f"{source}: expected {features} features a row, as the model does, got {found}")
+        raise DataError(f"{source}: expected {features} features a row, got {found}")
     return data
 
 

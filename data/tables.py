@@ -12,10 +12,8 @@ from typing import IO
 
 import numpy as np
 
-from handgrad.data.checks import class_names, class_numbers, first_nonfinite, pixel_scale, require_file
-from handgrad.data.dataset import DataError, Dataset
-from handgrad.files import PathLike
-from handgrad.params import Array
+from handgrad.data.checks import class_names, class_numbers, pixel_scale, require_file, require_finite
+from handgrad.data.dataset import Array, DataError, Dataset, PathLike
 
 INPUT_NAMES = ("x", "data", "images")
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "digit")
@@ -72,8 +70,7 @@ def _names(path: PathLike, stored: Collection[str]) -> list[str]:
     if not missing:
         return parts
     if len(missing) < len(parts):
-        given = next(name for name in parts if name in stored)
-        raise DataError(f"{path}: expected {', '.join(missing)} beside {given}, but it holds {listing}")
+        raise DataError(f"{path}: expected {', '.join(missing)} beside the others, but it holds {listing}")
     inputs = [name for name in INPUT_NAMES if name in stored]
     if not inputs:
         raise DataError(f"{path}: expected arrays x and y, or {', '.join(parts)}, but it holds {listing}")
@@ -83,14 +80,8 @@ def _names(path: PathLike, stored: Collection[str]) -> list[str]:
 def _inputs(path: PathLike, name: str, x: Array) -> Array:
     if x.dtype.kind not in "buif" or x.ndim < 1 or not x.size:
         raise DataError(f"{path}: expected numbers [N x d] in {name}, got {x.dtype} of shape {x.shape}")
-    x = x.reshape(len(x), -1)
-    bad = first_nonfinite(x)
-    if bad is not None:
-        raise DataError(
-            f"{path}: expected finite numbers, but {name} row {bad[0]}, feature {bad[1]} is {x[bad]}, "
-            "both counted from 0"
-        )
-    return x
+    require_finite(x, lambda *i: f"{path}: {name}{list(i)}")
+    return x.reshape(len(x), -1)
 
 
 def _labels(path: PathLike, names: list[str], parts: list[Array]) -> tuple[list[Array], tuple[str, ...]]:
@@ -120,7 +111,7 @@ def read_csv(path: PathLike, *, label: str | int | None = None, features: int | 
     if features is not None and width not in (features, features + 1):
         hint = "; is the separator a comma?" if width == 1 else ""
         wanted = f"{features} columns, or {features + 1} with labels"
-        raise DataError(f"{path}: expected {wanted}, but it has {width}{hint}")
+        raise DataError(f"{path}: expected {wanted}, got {width}{hint}")
     if features is None and width == 1:
         raise DataError(f"{path}: expected features and a label, got one column; is the separator a comma?")
     column = None if width == features else _label_column(path, lines[0][1], label)
@@ -153,8 +144,8 @@ def _rows(path: PathLike) -> Iterator[tuple[int, list[str]]]:
                 width = width or len(cells)
                 if len(cells) != width:
                     raise DataError(
-                        f"{path}: expected {width} columns as in the first line, "
-                        f"but line {number} has {len(cells)} columns"
+                        f"{path}: line {number}: expected {width} columns as in the first line, "
+                        f"got {len(cells)} columns"
                     )
                 yield number, cells
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
@@ -176,7 +167,7 @@ def _label_column(path: PathLike, first: Sequence[str], label: str | int | None)
     if isinstance(label, str) and label.strip().lower() in names:
         return names.index(label.strip().lower())
     if isinstance(label, str):
-        columns = ", ".join(first)
+        columns = f"the columns {', '.join(first)}"
         if any(map(_is_number, first)):
             columns = f"no header: give the column's number, 0 to {len(first) - 1}"
         raise DataError(f"{path}: expected a column named {label!r}, but it has {columns}")
@@ -197,8 +188,8 @@ def _has_header(path: PathLike, lines: Sequence[Sequence[str]], column: int | No
     if words and len(words) < len(first) - (column is not None) and not named:
         # One word among numbers is rather a damaged line than a header; dropping it would go unnoticed.
         raise DataError(
-            f"{path}: expected a number, or a header of names only, in line 1, column {words[0] + 1}, "
-            f"but it says {first[words[0]]!r}"
+            f"{path}: line 1, column {words[0] + 1}: expected a number, "
+            f"or names in every column, got {first[words[0]]!r}"
         )
     return bool(words) or named
 
@@ -214,7 +205,7 @@ def _read_rows(path: PathLike, skip: int, column: int | None) -> tuple[Array, li
             yield ",".join(cells)
 
     try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and reported below
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is reported below
             x = np.loadtxt(features(), np.float32, delimiter=",", comments=None, ndmin=2)
     except DataError:
         raise
@@ -227,18 +218,14 @@ def _read_rows(path: PathLike, skip: int, column: int | None) -> tuple[Array, li
 
 def _offending_cell(path: PathLike, skip: int, column: int | None) -> str:
     """Which feature kept the file from being read."""
-    for row, (number, cells) in enumerate(itertools.islice(_rows(path), skip, None), 1):
+    for number, cells in itertools.islice(_rows(path), skip, None):
         for i, cell in enumerate(cells):
             if i == column:
                 continue
             if not _is_number(cell):
-                return f"{path}: expected a number in line {number}, column {i + 1}, but it says {cell!r}"
+                return f"{path}: line {number}, column {i + 1}: expected a number, got {cell!r}"
             if not abs(float(cell)) <= float(np.finfo(np.float32).max):
-                feature = i + 1 - (column is not None and i > column)
-                return (
-                    f"{path}: line {number}, column {i + 1}: expected a finite float32 number, "
-                    f"but row {row}, feature {feature} is {cell.strip()}"
-                )
+                return f"{path}: line {number}, column {i + 1}: expected a finite number, got {cell!r}"
     return ""
 
 

@@ -103,8 +103,8 @@ def test_an_earlier_run_is_not_overwritten_unasked(capsys, tmp_path):
     [
         (["--data", "none"], "none: there is no such file or folder; data may be digits"),
         (["a.txt"], "got a file that ends in .txt"),
-        (["bad.csv"], "bad.csv: line 2, column 2: expected a number, got 'x'"),
-        (["."], "expected one of train-images-idx3-ubyte"),
+        (["bad.csv"], "line 2, column 2"),
+        (["."], "train-images-idx3-ubyte"),
         (["digits", "--data", "a.csv"], "DATA is given twice"),
         (["--model", "FC(64, 10"], "cannot read 'FC(64, 10'"),
         (["--model", "Linear(64, 10)"], "there is no layer Linear"),
@@ -141,7 +141,7 @@ def test_bad_options_give_one_sentence_and_exit_code_2(capsys, tmp_path, options
         ("text.npz", "digits", "expected an .npz file of plain arrays"),
         ("strange.npz", "digits", "there is no layer system"),
         ("r/weights.npz", "none.csv", "none.csv: there is no such file"),
-        ("r/weights.npz", "wide.csv", "wide.csv: expected 64 columns, or 65 with labels, got 3"),
+        ("r/weights.npz", "wide.csv", "wide.csv: expected 64 columns, or 65 with labels"),
     ],
 )
 def test_predict_with_what_does_not_fit(capsys, tmp_path, weights, data, words):

@@ -180,7 +180,7 @@ X, Y = np.zeros((4, 2)), np.zeros(4, np.int64)
         (X, Y, {"batch_size": 2.0}, ValueError, "got 2.0"),
         (X, Y, {"batch_size": True}, ValueError, "got True"),
         (X, Y[:3], {}, ValueError, r"same number of rows.*\(4, 2\) and \(3,\)"),
-        (X[:0], Y[:0], {}, ValueError, r"at least one row.*\(0, 2\)"),
+        (X[:0], Y[:0], {}, ValueError, r"at least one.*\(0, 2\)"),
         (1.0, Y, {}, ValueError, "x must hold one instance a row"),
         (X.astype(object), Y, {}, TypeError, "x must hold real numbers, got dtype object"),
         (X, Y.astype(object), {}, TypeError, "y must hold real numbers, got dtype object"),
@@ -242,7 +242,7 @@ def test_dataset_may_be_unlabelled():
 
 
 def test_dataset_refuses_other_counts():
-    with pytest.raises(DataError, match="2 rows and 3 labels of shape"):
+    with pytest.raises(DataError, match="2 rows and labels of shape"):
         Dataset(np.ones((2, 3)), np.zeros(3))
     with pytest.raises(DataError, match="at least one row"):
         Dataset(np.ones((0, 3)), np.zeros(0))

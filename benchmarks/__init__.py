@@ -1,0 +1,1 @@
+"""Measurements; `python -m benchmarks` prints them all. Nothing here is asserted in a test."""
