@@ -92,8 +92,12 @@ def _labels(path: PathLike, names: list[str], parts: list[Array]) -> tuple[list[
     for name, y in zip(names, parts, strict=True):
         if y.dtype.kind not in "buif":
             raise DataError(f"{path}: expected labels that are numbers in {name}, got {y.dtype}")
-    labels = [class_numbers(y, f"{path}: {name}[{{}}]".format) for name, y in zip(names, parts, strict=True)]
+    labels = [_class_numbers(path, name, y) for name, y in zip(names, parts, strict=True)]
     return labels, class_names(*labels)
+
+
+def _class_numbers(path: PathLike, name: str, y: Array) -> Array:
+    return class_numbers(y, lambda i: f"{path}: {name}[{i}]")
 
 
 def read_csv(path: PathLike, *, label: str | int | None = None, features: int | None = None) -> Dataset:
@@ -115,7 +119,8 @@ def read_csv(path: PathLike, *, label: str | int | None = None, features: int | 
     if features is None and width == 1:
         raise DataError(f"{path}: expected features and a label, got one column; is the separator a comma?")
     column = None if width == features else _label_column(path, lines[0][1], label)
-    header = isinstance(label, str) or _has_header(path, [cells for _, cells in lines], column)
+    named = column is not None and isinstance(label, str)
+    header = named or _has_header(path, [cells for _, cells in lines], column)
     if header and len(lines) == 1:
         raise DataError(f"{path}: expected rows of numbers, but there is only the header line")
     x, words = _read_rows(path, int(header), column)
@@ -183,8 +188,8 @@ def _has_header(path: PathLike, lines: Sequence[Sequence[str]], column: int | No
     named = False
     if column is not None and not _is_number(first[column]):
         # "y" alone may as well be a class, as may any word where the next line has a word, too.
-        named = first[column].strip().lower() in LABEL_NAMES[:4] + LABEL_NAMES[5:]
-        named = named or (len(lines) > 1 and _is_number(second[column]))
+        name = first[column].strip().lower()
+        named = (name in LABEL_NAMES and name != "y") or (len(lines) > 1 and _is_number(second[column]))
     if words and len(words) < len(first) - (column is not None) and not named:
         # One word among numbers is rather a damaged line than a header; dropping it would go unnoticed.
         raise DataError(

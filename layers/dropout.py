@@ -28,10 +28,9 @@ class Dropout(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         x = self.as_input(x)
-        draws = self.rng.random(x.shape, dtype=np.float32)
-        mask = np.greater_equal(draws, self.p, out=self.out("mask", x.shape, x.dtype), casting="unsafe")
+        self.cache = mask = self.out("mask", x.shape, x.dtype)
+        np.copyto(mask, self.rng.random(x.shape, dtype=np.float32) >= self.p)
         mask *= 1 / (1 - self.p)
-        self.cache = mask
         return np.multiply(x, mask, out=self.out("y", x.shape, x.dtype))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:

@@ -285,6 +285,17 @@ def test_npz_ignores_other_arrays(tmp_path):
     assert len(read_npz(path)[0]) == 10
 
 
+def test_the_name_of_a_file_may_hold_anything(tmp_path):
+    for ending in ("npz", "csv"):
+        path = tmp_path / f"a {{0}} %s.{ending}"
+        if ending == "npz":
+            npz(path, x=X, y=Y - 1)
+        else:
+            csv(path, "1,2,-1\n3,4,0\n")
+        with says(str(path), ">= 0"):
+            load(path)
+
+
 def test_npz_damaged(tmp_path):
     path = npz(tmp_path / "a.npz", x=X, y=Y)
     whole = path.read_bytes()
@@ -422,8 +433,10 @@ def test_csv_rows_to_predict(tmp_path):
     for features in (1, 4):
         with says(str(path), f"expected {features} columns, or {features + 1} with labels", "got 3"):
             load_rows(path, features)
+    assert len(load_rows(path, 3, label="kind")) == 3
     named = csv(tmp_path / "b.csv", "a,b,c\n1,2,3\n")
     assert load_rows(named, 3).stored.tolist() == [[1, 2, 3]]
+    assert load_rows(named, 2, label="b").y.tolist() == [2]
     with says("the separator"):
         load_rows(csv(tmp_path / "c.csv", "1;2\n"), 2)
     with says("line 1, column 2", "'?'"):
