@@ -13,7 +13,7 @@ from handgrad.data import Dataset, load
 FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts it."""
 
-LR, MOMENTUM, BATCH_SIZE = 0.05, 0.9, 64
+LR, MOMENTUM, BATCH_SIZE = 0.01, 0.9, 64
 
 
 def network(seed: int, dtype: str = "float32") -> Sequential:

@@ -34,7 +34,7 @@ class Dropout(Layer):
         return np.multiply(x, mask, out=self.out("y", x.shape, x.dtype))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        mask = self.recall()
+        mask: Array = self.recall()
         upstream = self.as_upstream(upstream, mask.shape, mask.dtype)
         return np.multiply(upstream, mask, out=self.out("dx", mask.shape, mask.dtype)), {}
 

@@ -56,7 +56,7 @@ class FC(Layer):
         return y
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        x = self.recall()
+        x: Array = self.recall()
         upstream = self.as_upstream(upstream, (len(x), self.out_features), self.dtype)
         grads = {"W": np.matmul(upstream.T, x, out=self.out("dW", self.W.shape))}
         if self.bias:

@@ -29,7 +29,7 @@ class LeakyReLU(Layer):
         return np.maximum(x, y, out=y)
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        x = self.recall()
+        x: Array = self.recall()
         upstream = self.as_upstream(upstream, x.shape, x.dtype)
         dx = np.multiply(upstream, self.negative_slope, out=self.out("dx", x.shape, x.dtype))
         np.copyto(dx, upstream, where=np.greater(x, 0, out=self.out("gate", x.shape, np.bool_)))

@@ -21,7 +21,7 @@ class ReLU(Layer):
         return np.maximum(x, 0, out=self.out("y", x.shape, x.dtype))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        x = self.recall()
+        x: Array = self.recall()
         upstream = self.as_upstream(upstream, x.shape, x.dtype)
         gate = np.greater(x, 0, out=self.out("gate", x.shape, np.bool_))
         return np.multiply(upstream, gate, out=self.out("dx", x.shape, x.dtype)), {}

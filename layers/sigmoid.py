@@ -27,7 +27,7 @@ class Sigmoid(Layer):
         return y
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        y = self.recall()
+        y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
         dx = np.subtract(1, y, out=self.out("dx", y.shape, y.dtype))
         dx *= y

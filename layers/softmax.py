@@ -32,7 +32,7 @@ class Softmax(Layer):
         return y
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        y = self.recall()
+        y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
         dx = np.multiply(upstream, y, out=self.out("dx", y.shape, y.dtype))
         mean = dx.sum(axis=-1, keepdims=True)

@@ -23,7 +23,7 @@ class Tanh(Layer):
         return y
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
-        y = self.recall()
+        y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
         dx = np.multiply(y, y, out=self.out("dx", y.shape, y.dtype))
         np.subtract(1, dx, out=dx)

@@ -33,7 +33,7 @@ class MSE(Loss):
         return bounded(value, scores)
 
     def backward(self, upstream: float = 1.0) -> Array:
-        error = self.recall()
+        error: Array = self.recall()
         dscores = self.out("dscores", error.shape, error.dtype)
         np.multiply(error, 2 * self.as_factor(upstream) / error.size, out=dscores)
         return dscores
