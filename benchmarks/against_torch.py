@@ -71,5 +71,5 @@ def compare(fashion: tuple[Dataset, Dataset] | None) -> None:
     for name, losses in (("handgrad", a), ("PyTorch", b)):
         parted = np.flatnonzero(np.abs(np.subtract(losses, exact)) > 1e-5)
         print(
-            f"  {name} in float32 is 1e-5 off the run in float64 from step {parted[0] + 1 if len(parted) else 'none'} on"
+            f"  {name} in float32 is 1e-5 off the float64 run from step {parted[0] + 1 if len(parted) else 'none'} on"
         )
