@@ -1,11 +1,17 @@
 """handgrad: a NumPy layer framework in which every gradient is written by hand."""
 
+import sys
+
 from handgrad.history import History
 from handgrad.layers import FC, Dropout, Flatten, Layer, LeakyReLU, Param, ReLU, Sigmoid, Softmax, Tanh
 from handgrad.losses import MSE, BinaryCE, Loss, SoftmaxCE
 from handgrad.model import Sequential
 from handgrad.optim import SGD
 from handgrad.train import Callback, NonFiniteLoss, evaluate, train
+
+# `python -m handgrad.gradcheck` imports the package first, and must not find the module it is about to run.
+if sys.argv[:1] != ["-m"] or "handgrad.gradcheck" not in sys.orig_argv:
+    from handgrad.gradcheck import assert_gradients, gradcheck, sweep
 
 __version__ = "0.1.0"
 
@@ -30,6 +36,9 @@ __all__ = [
     "SoftmaxCE",
     "Tanh",
     "__version__",
+    "assert_gradients",
     "evaluate",
+    "gradcheck",
+    "sweep",
     "train",
 ]

@@ -17,6 +17,7 @@ import numpy as np
 
 import handgrad
 from handgrad import losses
+from handgrad.checking import command
 from handgrad.confusion import confusion_matrix, confusion_table
 from handgrad.data import Dataset, load, load_rows
 from handgrad.expression import parse_model
@@ -89,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--label", metavar="COLUMN", help="a .csv's column of labels: its name, or its number from 0")
     p.add_argument("--out", metavar="FILE", help="write a .csv file instead of printing")
     p.set_defaults(run=_predict)
+
+    p = commands.add_parser("check", help="check gradients against numeric ones", allow_abbrev=False)
+    command.add_arguments(p)
+    p.set_defaults(run=command.run)
     return parser
 
 

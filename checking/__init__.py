@@ -1,0 +1,1 @@
+"""The parts of the gradient checker; `gradcheck.py`, beside this folder, tells the story."""

@@ -1,0 +1,117 @@
+"""Runs checks in a child process, so that a layer that loops for ever, or brings Python down, costs only itself.
+
+The child writes one line of JSON for each check it begins and ends; the parent kills it when a check takes too long,
+and starts another for the checks that remain.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import handgrad
+
+GRACE = 10.0
+"""Seconds that Python and NumPy may take to start, besides the timeout."""
+
+
+class ChildFailed(Exception):
+    """The child stopped for another reason than a check: the message is one sentence."""
+
+
+def run(request: dict[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
+    """The child's messages, and {"timeout": name} or {"died": name, "how": ...} where one ends a check."""
+    done = 0
+    while True:
+        messages = _one_child({**request, "from": done}, timeout)
+        for message in messages:
+            yield message
+            if "report" in message or "timeout" in message or "died" in message:
+                done += 1
+            if "end" in message or "usage" in message:
+                return
+            if ("timeout" in message or "died" in message) and message["of"] <= done:
+                return
+
+
+def _one_child(request: dict[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
+    """The messages of one child, until it ends or is killed."""
+    read_end, write_end = os.pipe()
+    command = [sys.executable, str(Path(handgrad.__file__).parent / "gradcheck.py"), "--child", str(write_end)]
+    with open(read_end, encoding="utf-8") as lines:
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr, text=True, pass_fds=(write_end,))
+        os.close(write_end)
+        try:
+            assert child.stdin is not None
+            child.stdin.write(json.dumps(request))
+            child.stdin.close()
+            yield from _messages(child, lines, timeout)
+        finally:
+            child.kill()
+            child.wait()
+
+
+def _messages(child: subprocess.Popen[str], lines: IO[str], timeout: float) -> Iterator[dict[str, Any]]:
+    arrived: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        for line in lines:
+            arrived.put(line)
+        arrived.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    current, of = "", 1
+    while True:
+        try:
+            line = arrived.get(timeout=timeout + (0 if current else GRACE))
+        except queue.Empty:
+            yield {"timeout": current, "of": of}
+            return
+        if line is None:
+            yield {"died": current, "how": _how(child.wait()), "of": of}
+            return
+        message = json.loads(line)
+        current, of = message.get("begin", current), message.get("of", of)
+        yield message
+        if "end" in message or "usage" in message:
+            return
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"exited with code {code}"
+
+
+def serve(descriptor: int) -> None:
+    """The child's side: reads a request from standard input, writes messages to `descriptor`."""
+    from handgrad.checking.targets import TargetError, checks
+
+    request = json.load(sys.stdin)
+    with open(descriptor, "w", encoding="utf-8") as out:
+
+        def tell(**message: Any) -> None:
+            out.write(json.dumps(message) + "\n")
+            out.flush()
+
+        shapes = None if request["shapes"] is None else [tuple(shape) for shape in request["shapes"]]
+        try:
+            found = checks(request["target"], shapes)
+        except TargetError as error:
+            tell(usage=str(error))
+            return
+        for i, check in enumerate(found):
+            if i < request["from"]:
+                continue
+            tell(begin=check.name, number=i, of=len(found))
+            report = check.run(seed=request["seed"], skip=tuple(request["skip"]), at_kink=request["at_kink"])
+            tell(report=report.to_dict(), mathematics=dict(check.mathematics))
+        tell(end=True)

@@ -1,0 +1,679 @@
+"""One check from beginning to end: the points in order, what is found at each, and the report of it."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking import points
+from handgrad.checking.contract import ITEMS, Place, broken_items
+from handgrad.checking.diagnosis import Evidence, diagnose
+from handgrad.checking.numeric import EPS
+from handgrad.checking.points import KINKED, REALS, Interval, Sizes
+from handgrad.checking.report import Finding, Report, Row, Unresolved
+from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
+from handgrad.checking.values import Comparison, Entry, PointCheck, handed
+from handgrad.params import Array
+
+KINK_CONVENTIONS = (None, "left", "right", "mean")
+STATE = ("repeatable", "fresh-cache", "fresh-parameters")
+LOSS_UPSTREAM = -1.7
+"""What a loss gets from above: neither 1 nor positive, so that ignoring it shows."""
+
+
+@dataclass
+class Options:
+    """How to check."""
+
+    domain: Mapping[str, Interval] = field(default_factory=dict)
+    at_kink: str | None = None
+    skip: tuple[str, ...] = ()
+    seed: int = 0
+
+    @classmethod
+    def checked(cls, domain: Mapping[str, Any] | None, at_kink: str | None, skip: Sequence[str], seed: int) -> Options:
+        """The options as given; ValueError for what is none."""
+        if at_kink not in KINK_CONVENTIONS:
+            raise ValueError(f"at_kink must be 'left', 'right', 'mean' or None, got {at_kink!r}")
+        names = (skip,) if isinstance(skip, str) else tuple(skip)
+        for name in names:
+            if name not in ITEMS:
+                raise ValueError(f"skip: there is no item {name!r}; there are {', '.join(ITEMS)}")
+        bounds = {name: points.interval(pair, name) for name, pair in (domain or {}).items()}
+        return cls(bounds, at_kink, names, int(seed))
+
+    def rng(self, label: str) -> np.random.Generator:
+        """A generator for one step, the same whatever else is skipped."""
+        return np.random.default_rng([self.seed, zlib.crc32(label.encode())])
+
+
+@dataclass
+class Setting:
+    """A layer at one choice of sizes."""
+
+    subject: Subject
+    sizes: Sizes
+    where: str
+    """How messages name the sizes."""
+    is_own: bool
+    """Whether the user chose the sizes."""
+    reproduce: str = ""
+
+
+class Examination:
+    """Looks at a layer at one point after another, and keeps what it finds."""
+
+    def __init__(self, layer: Any, options: Options, reference: Callable[..., Any] | None = None) -> None:
+        self.options, self.reference = options, reference
+        self.report = Report(describe(layer), options.seed)
+        self.wrong: dict[str, Finding] = {}
+
+    def first_look(self, setting: Setting) -> bool:
+        """Whether forward works at all; finds out whether it draws random numbers, and replays them if so."""
+        subject, point = setting.subject, setting.subject.at_hand
+        try:
+            before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]
+            first = subject.outputs(point)
+            second = subject.outputs(point)
+            if _equal(first, second):
+                return True
+            subject.replays = True
+            first, second = subject.outputs(point), subject.outputs(point)
+        except LayerError as error:
+            return self.crashed(error, setting, "at the first call")
+        draws = _holds_generator(subject.layer) or not np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]
+        if not _equal(first, second):
+            message = (
+                "forward gives another output each time, even on copies of the layer, so it has no derivative to "
+                "compare with; let it draw from a generator of its own (rng=)"
+            )
+            self.report.unresolved.append(Unresolved("y", message, setting.where))
+            return False
+        if not draws and "repeatable" not in self.options.skip:
+            self._add(
+                Finding(
+                    "y",
+                    "contract",
+                    "forward-keeps-state",
+                    "a second forward with the same input gives another output: the layer keeps something of the "
+                    "first call, or edits its parameters.",
+                    setting.where,
+                    "repeatable",
+                )
+            )
+        return True
+
+    def look(
+        self,
+        setting: Setting,
+        values: str,
+        point: Point,
+        *,
+        upstream: Sequence[Any] | None = None,
+        is_own: bool = False,
+        every_entry: bool = False,
+    ) -> bool:
+        """Compares all gradients at one point; False when the point could not be used."""
+        subject = setting.subject
+        where = f"{setting.where}, {values}" if setting.where else values
+        rng = self.options.rng(where)
+        try:
+            outputs = subject.outputs(point)
+        except LayerError as error:
+            if is_own or (setting.is_own and not error.deliberate and "size" not in values and "all" not in values):
+                return self.crashed(error, setting, where)
+            self.report.notes.append(f"{where}: left out, {error}")
+            return False
+        if not outputs or any(y.size == 0 for y in outputs) or any(y.dtype.kind not in "buif" for y in outputs):
+            return self._strange_output(outputs, where, is_own)
+        if not all(np.isfinite(y).all() for y in outputs):
+            return self._infinite_output(subject, point, where, is_own)
+        self._compare_forward(subject, point, outputs, where)
+        if upstream is None:
+            upstream = upstream_for(outputs, rng, one_signed=values in KINKED)
+        if not self._forms(setting, point, upstream, outputs, where):
+            return False
+        check = self._compare(setting, values, point, upstream, where, rng, is_own=is_own, every_entry=every_entry)
+        if check.kinked and not check.one_signed and self.options.at_kink is None:
+            one_signed = [np.abs(u) + 0.1 for u in map(np.asarray, upstream)]
+            self._compare(setting, values, point, one_signed, where, rng, is_own=is_own, every_entry=every_entry)
+        return True
+
+    def contract(self, setting: Setting, values: str, point: Point) -> None:
+        """Looks at the items of the contract at one point."""
+        subject = setting.subject
+        where = f"{setting.where}, {values}" if setting.where else values
+        rng = self.options.rng("contract " + where)
+        try:
+            outputs = subject.outputs(point)
+            if not outputs or any(y.size == 0 or not np.isfinite(y).all() for y in outputs):
+                return
+            upstream = upstream_for(outputs, rng)
+            check = PointCheck(subject, point, upstream, rng, domain=self.options.domain)
+            coarse = any(_is_single(y) for y in [*outputs, *check.gradients.values()])
+            size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
+            noise = 100 * check.noise / size if size else 0.0
+            tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2))
+            place = Place(subject, point, upstream, self.options.domain, rng, tolerance)
+        except (LayerError, BadReturn):
+            return  # told by `look` already
+        for finding in broken_items(place, self.options.skip):
+            if finding.array in self.wrong and finding.item in ("linear", "layouts", "integer-input"):
+                continue  # a consequence of the wrong formula, most likely
+            if finding.item in STATE and any(
+                f.array == finding.array and f.item in STATE for f in self.report.findings
+            ):
+                continue  # one trouble with its state brings the others
+            finding.where = where
+            finding.reproduce = setting.reproduce
+            self._add(finding)
+
+    # The parts of `look`.
+
+    def _compare_forward(self, subject: Subject, point: Point, outputs: list[Array], where: str) -> None:
+        """Holds forward against the reference, if there is one: a wrong forward is told before any gradient."""
+        if self.reference is None:
+            return
+        layer = subject.at(point)
+        wanted = np.asarray(self.reference(layer, *[point[name] for name in subject.inputs], *subject.extra))
+        y = outputs[0]
+        if wanted.shape == y.shape and np.allclose(y, wanted, rtol=1e-6, atol=1e-9 * np.abs(wanted).max(initial=0)):
+            return
+        if wanted.shape != y.shape:
+            message = f"forward must return the shape {list(wanted.shape)}, got {list(y.shape)}"
+        else:
+            worst = np.unravel_index(np.nanargmax(np.abs(y - wanted)), y.shape)
+            message = (
+                f"forward is not what this layer computes: y{[int(i) for i in worst]} is {y[worst]:.6g} and should be "
+                f"{wanted[worst]:.6g}. Mend forward first, the gradients are held against it"
+            )
+        self._add(Finding("y", "value", "wrong-forward", message + ".", where))
+
+    def _compare(
+        self,
+        setting: Setting,
+        values: str,
+        point: Point,
+        upstream: Sequence[Any],
+        where: str,
+        rng: np.random.Generator,
+        *,
+        is_own: bool,
+        every_entry: bool,
+    ) -> PointCheck:
+        check = PointCheck(
+            setting.subject,
+            point,
+            upstream,
+            rng,
+            domain=self.options.domain,
+            at_kink=self.options.at_kink,
+            own_point=is_own,
+        )
+        comparisons = check.compare(every_entry=every_entry)
+        self.report.points += 1
+        self._infinite_gradients(check, where, setting)
+        if self.report.curve is None and comparisons and comparisons[0].worst is not None:
+            self.report.curve = check.curve(comparisons[0].array, comparisons[0].worst.index)
+        for comparison in comparisons:
+            self._record(comparison)
+            wrong = [e for e in comparison.with_verdict("wrong") if not self._is_rounding(check, comparison, e)]
+            if wrong:
+                self._wrong_values(setting, check, comparison, wrong, values, where)
+            elif comparison.joint:
+                self._add(
+                    Finding(
+                        "d" + comparison.array,
+                        "value",
+                        "tie",
+                        f"At a tie or kink each entry alone is within its limits, but {comparison.joint}: a tie is "
+                        "paid twice, or not at all. One of the tied entries must get the whole upstream gradient, or all "
+                        "of them shares that sum to it.",
+                        where,
+                        reproduce=setting.reproduce,
+                    )
+                )
+            for entry in comparison.with_verdict("unresolved")[:1]:
+                self.report.unresolved.append(
+                    Unresolved(
+                        "d" + comparison.array,
+                        f"the differences are too coarse to decide (numeric {entry.numeric:.4g} +- "
+                        f"{entry.slope.error:.1g}, backward {entry.analytic:.4g})",
+                        where,
+                        entry.index,
+                    )
+                )
+        return check
+
+    def _record(self, comparison: Comparison) -> None:
+        worst = comparison.worst
+        row = self.report.rows.setdefault("d" + comparison.array, Row())
+        if worst is None or worst.verdict == "undecided":
+            return
+        closeness = worst.excess / worst.tolerance if worst.tolerance > 0 else worst.excess
+        if closeness > row.closeness and (row.index is None or worst.verdict == "wrong"):
+            row.index, row.analytic, row.numeric = worst.index, worst.analytic, worst.numeric
+            row.error, row.closeness = worst.slope.error, closeness
+
+    def _is_rounding(self, check: PointCheck, comparison: Comparison, entry: Entry) -> bool:
+        """Whether the difference is no more than backward's formula loses by rounding, measured around the point.
+
+        A smooth difference in the 8th digit is no mistake either, but what an iterative forward leaves unsolved. A
+        rough one is single precision.
+        """
+        largest = float(np.abs(comparison.analytic).max())
+        if entry.excess > 1e-5 * largest:
+            return False
+        noise = max(self._roughness(check, comparison.array, distance) for distance in (1e-14, 1e-12))
+        if entry.excess <= 3 * entry.slope.error + 20 * noise:
+            return True
+        return entry.excess < 3e-7 * largest and self._roughness(check, comparison.array, 1e-7) < 0.01 * entry.excess
+
+    def _roughness(self, check: PointCheck, name: str, distance: float) -> float:
+        """The rounding error of backward's numbers: their third differences along a line of relative steps."""
+        subject, rng = check.subject, self.options.rng("rounding " + name)
+        directions = {key: rng.standard_normal(value.shape) for key, value in check.point.items()}
+        above = [rng.standard_normal(np.shape(u)) for u in check.upstream]
+        samples = []
+        for j in range(7):
+            moved = {k: np.asarray(v * (1 + distance * j * directions[k])) for k, v in check.point.items()}
+            upstream = [u * (1 + distance * j * v) for u, v in zip(check.upstream, above, strict=True)]
+            try:
+                samples.append(np.asarray(subject.gradients(moved, handed(upstream))[name], np.float64))
+            except (LayerError, BadReturn):
+                return 0.0
+        thirds = np.diff(np.stack(samples), n=3, axis=0)
+        if not np.isfinite(thirds).all():
+            return 0.0
+        return float(np.sqrt(np.mean(thirds**2, axis=0) / 20).max(initial=0.0))
+
+    def _wrong_values(
+        self,
+        setting: Setting,
+        check: PointCheck,
+        comparison: Comparison,
+        wrong: list[Entry],
+        values: str,
+        where: str,
+    ) -> None:
+        array = "d" + comparison.array
+        if any(f.array == array and f.kind == "dtype" for f in self.report.findings):
+            return  # the digits that a narrow dtype loses
+        if array in self.wrong:
+            self.wrong[array].also.append(where)
+            return
+        nonlinear = next((f for f in self.report.findings if f.array == array and f.item == "linear"), None)
+        if nonlinear is not None:
+            nonlinear.also.append(where)
+            return
+        worst = max(wrong, key=lambda e: e.excess)
+        cause, message = diagnose(
+            Evidence.gathered(setting.subject, check, comparison, setting.sizes, values, self.options)
+        )
+        finding = Finding(
+            array,
+            "value",
+            cause,
+            message,
+            where,
+            index=worst.index,
+            analytic=worst.analytic,
+            numeric=worst.numeric,
+            error=worst.slope.error,
+            corner=_corner(check, comparison, worst.index),
+            reproduce=setting.reproduce,
+        )
+        if not self.wrong:
+            self.report.curve = check.curve(comparison.array, worst.index)
+        self._add(finding)
+        self.wrong[array] = finding
+
+    def _forms(self, setting: Setting, point: Point, upstream: Sequence[Any], outputs: list[Array], where: str) -> bool:
+        """Whether backward runs and returns arrays of the right shapes and dtypes."""
+        subject = setting.subject
+        try:
+            gradients = subject.gradients(point, handed(upstream))
+        except LayerError as error:
+            return self.crashed(error, setting, where)
+        except BadReturn as error:
+            cause = "missing-gradient" if "a gradient for" in str(error) else "wrong-return"
+            self._add(Finding(_named_in(error, subject), "shape", cause, f"{error}.", where))
+            return False
+        usable = True
+        for name, gradient in gradients.items():
+            wanted = point[name].shape
+            if gradient.shape != wanted:
+                usable = False
+                if "shapes" not in self.options.skip:
+                    self._add(
+                        _wrong_shape(subject, name, gradient, wanted, where, check_transposed(point, name, gradient))
+                    )
+            elif "dtype" not in self.options.skip and _narrower(gradient, outputs):
+                self._add(
+                    Finding(
+                        "d" + name,
+                        "dtype",
+                        "dtype-narrowed",
+                        f"d{name} is {gradient.dtype}, the layer computes in {outputs[0].dtype}: digits are lost "
+                        "(single precision keeps 7). Keep the input's dtype.",
+                        where,
+                    )
+                )
+        return usable or any(g.shape == point[k].shape for k, g in gradients.items())
+
+    def _infinite_gradients(self, check: PointCheck, where: str, setting: Setting) -> None:
+        if "finite" in self.options.skip:
+            return
+        for name, gradient in check.gradients.items():
+            if gradient.shape != check.point[name].shape or np.isfinite(gradient).all():
+                continue
+            places = np.argwhere(~np.isfinite(gradient))
+            for place in places[:4]:
+                index = tuple(int(i) for i in place)
+                held = check.gradients[name]
+                check.gradients[name] = np.where(np.isfinite(gradient), gradient, 0.0)
+                entry = check.entry(name, index)
+                check.gradients[name] = held
+                true = entry.slope
+                grows = len(true.steps) > 2 and abs(true.steps[-1].central) > 1e3 * (1 + abs(true.steps[0].central))
+                if true.jump or grows or true.error > 1e-2 * max(1e-3, abs(true.value)):
+                    continue  # the slope itself is infinite there, or there is none
+                value = f"between {true.low:.6g} and {true.high:.6g}" if true.kink else f"{true.value:.6g}"
+                kind = "NaN" if np.isnan(gradient[index]) else "infinite"
+                x = check.point[name][index]
+                self._add(
+                    Finding(
+                        "d" + name,
+                        "nonfinite",
+                        "nan" if kind == "NaN" else "overflow",
+                        f"d{name}{list(index)} is {kind} where {name} is {x:.6g}, though forward is finite there and "
+                        f"its slope is {value}. Look for a division by 0, the log of 0 or exp of a large number "
+                        "(overflow, saturation).",
+                        where,
+                        "finite",
+                        index,
+                        float(gradient[index]),
+                        true.value,
+                        true.error,
+                        reproduce=setting.reproduce,
+                    )
+                )
+                break
+
+    def _infinite_output(self, subject: Subject, point: Point, where: str, is_own: bool) -> bool:
+        """Tells an overflow inside forward from a point at which the function itself has no finite value."""
+        reason = _why_not_finite(subject, point)
+        if reason and "finite" not in self.options.skip:
+            self._add(Finding("y", "nonfinite", "overflow" if "overflow" in reason else "nan", reason, where, "finite"))
+        elif is_own and not reason and not _finite_somewhere(subject, point):
+            message = (
+                "forward is not finite for ordinary input, nor anywhere else that was tried (0 * log 0, 0 / 0, or the "
+                "log of a negative number)"
+            )
+            self._add(Finding("y", "nonfinite", "nan", message + ".", where, "finite"))
+        elif is_own and not reason:
+            self.report.unresolved.append(
+                Unresolved(
+                    "y",
+                    "forward is not finite at this point, so nothing can be compared; give a point= or a domain= in "
+                    "which it is",
+                    where,
+                )
+            )
+        else:
+            self.report.notes.append(f"{where}: left out, forward is not finite there")
+        return False
+
+    def _strange_output(self, outputs: list[Array], where: str, is_own: bool) -> bool:
+        if outputs and any(y.dtype.kind not in "buif" for y in outputs):
+            kind = next(y.dtype for y in outputs if y.dtype.kind not in "buif")
+            self._add(
+                Finding("y", "dtype", "wrong-return", f"forward must return real numbers, got dtype {kind}.", where)
+            )
+        elif is_own:
+            message = "forward returns an empty array, so there is nothing to differentiate"
+            self.report.unresolved.append(Unresolved("y", message, where))
+        return False
+
+    def crashed(self, error: LayerError, setting: Setting, where: str) -> bool:
+        array = "y" if error.stage == "forward" else "d" + setting.subject.inputs[0]
+        kind = type(error.error).__name__
+        text = str(error.error).splitlines()[0] if str(error.error) else "no message"
+        self._add(
+            Finding(
+                array,
+                "crash",
+                kind,
+                f"{error.stage} raised {kind}: {text} at {error.place}.",
+                where,
+                reproduce=setting.reproduce,
+            )
+        )
+        return False
+
+    def _add(self, finding: Finding) -> None:
+        """Keeps the finding, unless the same thing has been found already."""
+        if finding.kind == "value" and any(
+            f.array == finding.array and f.kind == "shape" for f in self.report.findings
+        ):
+            return
+        for known in self.report.findings:
+            same_item = known.item == finding.item and known.cause == finding.cause
+            if known.array == finding.array and known.kind == finding.kind and same_item:
+                if finding.where != known.where:
+                    known.also.append(finding.where)
+                return
+        self.report.findings.append(finding)
+
+
+def upstream_for(outputs: Sequence[Array], rng: np.random.Generator, *, one_signed: bool = False) -> list[Any]:
+    """Standard normal upstream gradients; for a single number -1.7."""
+    drawn: list[Any] = []
+    for y in outputs:
+        if y.ndim == 0:
+            drawn.append(LOSS_UPSTREAM)
+        else:
+            u = rng.standard_normal(y.shape)
+            drawn.append(np.abs(u) + 0.1 if one_signed else u)
+    if (
+        not one_signed
+        and len(drawn) == 1
+        and np.size(drawn[0]) > 1
+        and np.all(np.sign(drawn[0]) == np.sign(drawn[0].flat[0]))
+    ):
+        drawn[0].flat[0] *= -1
+    return drawn
+
+
+def point_at(
+    subject: Subject, domain: Mapping[str, Interval], draw: Callable[..., Array], rng: np.random.Generator
+) -> Point:
+    """The subject's parameters, with inputs drawn anew."""
+    inputs = {name: draw(subject.at_hand[name].shape, domain.get(name, REALS), rng) for name in subject.inputs}
+    return {**subject.at_hand, **inputs}
+
+
+def check_transposed(point: Point, name: str, gradient: Array) -> bool:
+    return gradient.shape == point[name].shape[::-1] and gradient.ndim > 1
+
+
+def _wrong_shape(
+    subject: Subject, name: str, gradient: Array, wanted: tuple[int, ...], where: str, transposed: bool
+) -> Finding:
+    message = f"d{name} must have the shape of {name}, {list(wanted)}, got {list(gradient.shape)}"
+    if transposed:
+        message += ": it is transposed (or the factors are in the wrong order)"
+    elif gradient.size == int(np.prod(wanted)):
+        message += ": the right number of entries with other axes; broadcasting would hide it"
+    elif gradient.ndim == len(wanted) + 1 or gradient.size > int(np.prod(wanted)):
+        message += ": a sum over the batch or another axis is missing"
+    elif gradient.size < int(np.prod(wanted)):
+        message += ": too few entries, one axis too many is summed over or squeezed"
+    return Finding("d" + name, "shape", "transposed" if transposed else "wrong-shape", message + ".", where, "shapes")
+
+
+def _why_not_finite(subject: Subject, point: Point) -> str:
+    """A sentence when forward's inf or NaN is its own doing; "" when the function has no finite value there."""
+    outputs = subject.outputs(point)
+    bad = np.concatenate([~np.isfinite(y).ravel() for y in outputs])
+    is_nan = any(np.isnan(y).any() for y in outputs)
+    shown = ", ".join(f"{name} up to {np.abs(point[name]).max(initial=0):.3g}" for name in subject.inputs)
+    what = "NaN" if is_nan else "infinite"
+    wide = _in_long_double(subject, point)
+    if wide is not None:
+        finite = np.isfinite(wide) & (np.abs(wide) < 1e300)
+        if np.any(finite & bad):
+            true = wide[finite & bad][0]
+            return (
+                f"forward is {what} for finite input ({shown}), though its true value is {float(true):.6g}: an "
+                "overflow on the way, or the log of 0. Subtract the maximum, or use the stable form."
+            )
+    if _is_isolated(subject, point):
+        return (
+            ""
+            if not is_nan
+            else (
+                f"forward is NaN for finite input ({shown}), while close by it is finite: 0 divided by 0, or infinity "
+                "minus infinity. Constant rows and zeros must give finite values (an epsilon under the root, say)."
+            )
+        )
+    largest = max((float(np.abs(point[name]).max(initial=0)) for name in subject.inputs), default=0.0)
+    if largest > 20:
+        reach, size = _last_finite(subject, point)
+        # exp overflows and 1 - tanh vanishes far out; where a function ends at 1 or 0, it is not defined beyond.
+        if reach * largest > 15 and size < 1e100:
+            return (
+                f"forward is {what} for finite input ({shown}), though it stays of size {size:.3g} until there: an "
+                "overflow on the way, or the log of 0. Subtract the maximum, or use the stable form."
+            )
+    return ""
+
+
+def _finite_somewhere(subject: Subject, point: Point) -> bool:
+    """Whether other inputs of ordinary size, positive ones and probabilities among them, give finite output."""
+    rng = np.random.default_rng(0)
+    for draw in (rng.standard_normal, lambda shape: rng.uniform(0.1, 0.9, shape), lambda shape: 1 + rng.random(shape)):
+        other = {k: np.asarray(draw(v.shape)) if k in subject.inputs else v for k, v in point.items()}
+        try:
+            if all(np.isfinite(y).all() for y in subject.outputs(other)):
+                return True
+        except LayerError:
+            return True
+    return False
+
+
+def _is_isolated(subject: Subject, point: Point) -> bool:
+    """Whether forward is finite everywhere close by."""
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        moved = {k: v + 1e-3 * rng.standard_normal(v.shape) if k in subject.inputs else v for k, v in point.items()}
+        if not all(np.isfinite(y).all() for y in subject.outputs(moved)):
+            return False
+    return True
+
+
+def _in_long_double(subject: Subject, point: Point) -> Array | None:
+    """The outputs computed in extended precision; None when the layer or the machine has none."""
+    if np.finfo(np.longdouble).eps >= EPS:
+        return None
+    wide = [point[name].astype(np.longdouble) for name in subject.inputs]
+    try:
+        layer = subject.at(point)
+        outputs = [np.asarray(y) for y in _tuple(subject.forward(layer, point, wide))]
+    except LayerError:
+        return None
+    if any(y.dtype != np.longdouble for y in outputs):
+        return None
+    return np.concatenate([y.ravel() for y in outputs])
+
+
+def _last_finite(subject: Subject, point: Point) -> tuple[float, float]:
+    """How far along the way from small inputs to `point` forward stays finite, and how large it gets there."""
+
+    def size_at(t: float) -> float:
+        between = {k: t * v if k in subject.inputs else v for k, v in point.items()}
+        return float(np.abs(np.concatenate([y.ravel() for y in subject.outputs(between)])).max(initial=0.0))
+
+    low, high = 1e-3, 1.0
+    size = size_at(low)
+    if not np.isfinite(size):
+        return 0.0, size
+    for _ in range(40):
+        t = (low + high) / 2
+        reached = size_at(t)
+        if np.isfinite(reached):
+            low, size = t, reached
+        else:
+            high = t
+    return low, size
+
+
+def _corner(check: PointCheck, comparison: Comparison, index: tuple[int, ...]) -> str:
+    """A few entries around the worst one: backward's value beside the numeric one."""
+    analytic = comparison.analytic
+    if analytic.ndim == 0:
+        return ""
+    ranges = []
+    for axis, size in enumerate(analytic.shape):
+        width = 4 if axis == analytic.ndim - 1 else (3 if axis == analytic.ndim - 2 else 1)
+        start = min(max(index[axis] - width // 2, 0), max(size - width, 0))
+        ranges.append(range(start, min(start + width, size)))
+    known = {entry.index: entry for entry in comparison.entries}
+    lines = [f"{'entry':<12} {'backward':>14} {'numeric':>14}"]
+    for offset in np.ndindex(*[len(r) for r in ranges]):
+        place = tuple(r[i] for r, i in zip(ranges, offset, strict=True))
+        entry = known.get(place) or check.entry(comparison.array, place)
+        mark = "  <-" if entry.verdict == "wrong" else ""
+        lines.append(f"{list(place)!s:<12} {entry.analytic:>14.7g} {entry.numeric:>14.7g}{mark}")
+    return "\n".join(lines)
+
+
+def _equal(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    return all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def _holds_generator(thing: Any, depth: int = 4) -> bool:
+    """Whether the layer, or something in it, keeps a generator of random numbers."""
+    if isinstance(thing, np.random.Generator | np.random.RandomState | random.Random):
+        return True
+    if depth == 0:
+        return False
+    inner = list(thing.values()) if isinstance(thing, Mapping) else thing if isinstance(thing, list | tuple) else []
+    if hasattr(thing, "__dict__") and not isinstance(thing, type):
+        inner = list(vars(thing).values())
+    return any(_holds_generator(part, depth - 1) for part in inner)
+
+
+def _narrower(gradient: Array, outputs: Sequence[Array]) -> bool:
+    wide = min(y.dtype.itemsize for y in outputs)
+    if gradient.dtype.kind != "f":
+        return gradient.size > 0
+    return gradient.dtype.itemsize < min(wide, 8)
+
+
+def _is_single(array: Array) -> bool:
+    values = np.asarray(array)
+    if values.dtype.kind != "f" or not values.size:
+        return False
+    if values.dtype.itemsize < 8:
+        return True
+    return bool(np.array_equal(values, values.astype(np.float32)) and np.any(values != np.round(values, 3)))
+
+
+def _named_in(error: BadReturn, subject: Subject) -> str:
+    for name in subject.params:
+        if f" {name}" in str(error):
+            return "d" + name
+    return "d" + subject.inputs[0]
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)

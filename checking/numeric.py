@@ -1,0 +1,203 @@
+"""Numeric derivatives that know their own error: noise, step size, kinks.
+
+Along a line x + t v the layer's outputs y(t) are weighted with the upstream u, and the slope of u'y at t = 0 is
+sought. Steps h = start / 4^k; central differences, extrapolated (Richardson 1911); the step is chosen by the
+difference's own error estimate, which adds truncation and rounding. The rounding error of the layer comes from
+third differences (Hamming 1962; Moré and Wild 2011).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from handgrad.params import Array
+
+Line: TypeAlias = Callable[[float], Array]
+"""t -> all outputs at x + t v, in one vector."""
+
+EPS = float(np.finfo(np.float64).eps)
+START = 4.0**-4
+COARSE_START = 4.0**-1
+"""Where to begin when the layer computes in single precision, or is as noisy."""
+STEPS = 12
+RATIO = 4.0
+
+TIGHT = 1e-9
+"""Agreement, relative to the gradient's scale, that ends the search: no wrong formula comes so close."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step size, and what it gives: the slopes to the right and to the left, and their rounding error."""
+
+    h: float
+    right: float
+    left: float
+    rounding: float
+
+    @property
+    def central(self) -> float:
+        return (self.right + self.left) / 2
+
+    @property
+    def gap(self) -> float:
+        return self.right - self.left
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The numeric derivative along a line, `value` +- `error`.
+
+    At a kink (`kink`) there are two, `left` and `right`; at a jump (`jump`) there is none.
+    """
+
+    value: float
+    error: float
+    left: float
+    right: float
+    kink: bool = False
+    jump: bool = False
+    steps: list[Step] = field(default_factory=list, repr=False)
+
+    @property
+    def low(self) -> float:
+        return min(self.left, self.right) if self.kink else self.value
+
+    @property
+    def high(self) -> float:
+        return max(self.left, self.right) if self.kink else self.value
+
+    def distance(self, guess: float) -> float:
+        """How far `guess` is from the derivative, or from the interval of subgradients at a kink."""
+        return max(self.low - guess, guess - self.high, 0.0)
+
+
+def rounding_errors(line: Line, y0: Array, reach: float = 1.0) -> Array:
+    """The standard deviation of each output's rounding error near t = 0.
+
+    Nine samples to the right, so close together that a smooth function's third differences vanish and what is
+    left is noise; to one side only, lest a kink at t = 0 be taken for it.
+    """
+    floor = 2 * EPS * np.abs(y0)
+    if y0.size and np.array_equal(y0, y0.astype(np.float32)) and np.any(y0 != np.round(y0)):
+        floor = np.maximum(floor, 0.5 * np.finfo(np.float32).eps * np.abs(y0))  # computed in single precision
+    for distance in (1e-9, 1e-6, 1e-4):
+        samples = np.stack([y0] + [line(reach * distance * j) for j in range(1, 9)])
+        if not np.isfinite(samples).all():
+            return floor
+        thirds = np.diff(samples, n=3, axis=0)
+        if np.any(thirds) or np.ptp(samples, axis=0).any():
+            break
+    else:
+        return floor
+    # The variance of a third difference of noise is 1 + 9 + 9 + 1 = 20 times the noise's own.
+    noise: Array = np.sqrt(np.mean(thirds**2, axis=0) / 20)
+    return np.maximum(noise, floor)
+
+
+def extrapolate(before: Step, step: Step) -> float:
+    """Two central differences, at h and h / 4, without their error of order h^2."""
+    return step.central + (step.central - before.central) / (RATIO**2 - 1)
+
+
+def slope(
+    line: Line,
+    y0: Array,
+    upstream: Array,
+    noise: float,
+    *,
+    start: float = START,
+    guess: float | None = None,
+    scale: float = 0.0,
+    every_step: bool = False,
+) -> Slope:
+    """The slope of upstream'y at t = 0.
+
+    `noise` is the rounding error of upstream'y, `scale` the size that gradients have here. A `guess` that two steps
+    confirm ends the search early; anything else is searched to the end, and so is all with `every_step`.
+    """
+    taken: list[Step] = []
+    estimates: list[tuple[float, float]] = []
+    for k in range(STEPS):
+        h = start * RATIO**-k
+        above, below = line(h), line(-h)
+        if not (np.isfinite(above).all() and np.isfinite(below).all()):
+            continue
+        step = Step(h, float(upstream @ (above - y0)) / h, float(upstream @ (y0 - below)) / h, 2 * noise / h)
+        taken.append(step)
+        if len(taken) < 2:
+            continue
+        before = taken[-2]
+        value = extrapolate(before, step)
+        # A smooth function's two one-sided slopes approach each other in proportion to h.
+        roughness = max(0.0, abs(step.gap) - 0.4 * abs(before.gap) - 2 * step.rounding)
+        last = estimates[-1][0] if estimates else step.central
+        error = abs(value - last) + step.rounding + roughness
+        estimates.append((value, error))
+        enough = TIGHT * scale + 3 * step.rounding
+        if every_step:
+            continue
+        if roughness == 0 and (
+            (guess is not None and abs(value - guess) <= enough) or (len(estimates) > 1 and error <= 0.1 * enough)
+        ):
+            return Slope(value, error, step.left, step.right, steps=taken)
+        if len(taken) > 3 and _constant([s.gap for s in taken[-3:]], 100 * step.rounding):
+            break  # a kink exactly here: the gap does not depend on the step
+        if step.rounding > max(scale, abs(step.right), abs(step.left)) and len(taken) > 3:
+            break
+    if not estimates:
+        return Slope(math.nan, math.inf, math.nan, math.nan, steps=taken)
+    value, error = min(estimates, key=lambda pair: pair[1])
+    behaviour = _at_the_point(taken, max(scale, abs(value)))
+    if behaviour == "kink":
+        left, left_error = _one_sided([(s.left, s.rounding) for s in taken])
+        right, right_error = _one_sided([(s.right, s.rounding) for s in taken])
+        return Slope((left + right) / 2, max(left_error, right_error), left, right, kink=True, steps=taken)
+    return Slope(value, error, value, value, jump=behaviour == "jump", steps=taken)
+
+
+def _constant(gaps: list[float], least: float) -> bool:
+    return min(map(abs, gaps)) > least and max(gaps) - min(gaps) < 1e-7 * abs(gaps[-1])
+
+
+def _at_the_point(taken: list[Step], scale: float) -> str:
+    """ "smooth", "kink" or "jump" at t = 0: by the gap between the one-sided slopes at the smallest usable steps."""
+    usable = [s for s in taken if 20 * s.rounding < abs(s.gap)]
+    if len(usable) < 3:
+        return "smooth"
+    gaps = [s.gap for s in usable[-3:]]
+    if abs(gaps[-1]) < 1e-6 * scale:
+        return "smooth"
+    ratios = [after / before for before, after in itertools.pairwise(gaps)]
+    if all(0.6 < ratio < 1.7 for ratio in ratios):
+        # Had the gap closed at a smaller step, the kink would be nearby rather than here.
+        following = taken[taken.index(usable[-1]) + 1 :]
+        closed = [s for s in following if abs(s.gap) < 0.5 * abs(gaps[-1]) and s.rounding < 0.1 * abs(gaps[-1])]
+        return "smooth" if closed else "kink"
+    return "jump" if all(ratio > 2.5 for ratio in ratios) else "smooth"
+
+
+def _one_sided(slopes: list[tuple[float, float]]) -> tuple[float, float]:
+    """The limit of one-sided slopes as h goes to 0, and its error."""
+    limits = []
+    for (before, _), (after, rounding) in itertools.pairwise(slopes):
+        value = after + (after - before) / (RATIO - 1)
+        last = limits[-1][0] if limits else after
+        limits.append((value, abs(value - last) + rounding))
+    return min(limits, key=lambda pair: pair[1])
+
+
+def jumps_of_slope(line: Line, upstream: Array, width: float, noise: float) -> set[int]:
+    """The signs of the kinks of upstream'y within `width` of t = 0: {1} convex ones, {-1} concave ones, or both."""
+    values = np.array([float(upstream @ line(t)) for t in np.linspace(-width, width, 513)])
+    spacing = width / 256
+    bends = np.diff(values, n=2) / spacing
+    steepest = max(np.abs(np.diff(values)).max() / spacing, np.abs(bends).max())
+    threshold = max(1e-3 * steepest, 20 * noise / spacing)
+    return {int(np.sign(bend)) for bend in bends if abs(bend) > threshold}

@@ -1,0 +1,176 @@
+"""How each kind of layer of this package is checked: how it is made, its inputs, and what its forward must give."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.special
+
+from handgrad.checking.points import Sizes
+from handgrad.params import Array
+
+SIZES = {"N": 4, "D": 5, "M": 3}
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A layer to check at many sizes."""
+
+    arguments: Callable[[Sizes], tuple[Any, ...]] = lambda sizes: ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=lambda: {"x": "N D"})
+    sizes: Mapping[str, int] = field(default_factory=lambda: SIZES)
+    extra: Callable[[Sizes, np.random.Generator], tuple[Array, ...]] | None = None
+    at_kink: str | None = None
+    forward: Callable[..., Any] | None = None
+    """The reference: (layer, *inputs, *extra) -> what forward must give; None for none."""
+    mathematics: Mapping[str, str] = field(default_factory=dict)
+    """For each gradient its formula, and where it comes from."""
+    about: str = ""
+
+    def make(self, cls: type, sizes: Sizes, rng: np.random.Generator) -> Any:
+        """A layer of this kind; in double precision and from `rng` where its class takes them."""
+        options = dict(self.options)
+        parameters = inspect.signature(cls).parameters
+        if "rng" in parameters:
+            options["rng"] = rng
+        return cls(*self.arguments(sizes), **options)
+
+
+def _labels(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
+    return (rng.integers(0, sizes["C"], sizes["N"]),)
+
+
+def _distributions(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
+    return (rng.dirichlet(np.ones(sizes["C"]), sizes["N"]),)
+
+
+def _zeros_and_ones(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
+    return (rng.integers(0, 2, (sizes["N"], sizes["K"])),)
+
+
+def _targets(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
+    return (rng.standard_normal((sizes["N"], sizes["D"])),)
+
+
+def _affine(layer: Any, x: Array) -> Array:
+    y: Array = x @ layer.params["W"].T
+    return y + layer.params["b"] if "b" in layer.params else y
+
+
+def _leaky(layer: Any, x: Array) -> Array:
+    return np.where(x > 0, x, layer.negative_slope * x)
+
+
+def _cross_entropy(layer: Any, scores: Array, labels: Array) -> Any:
+    log_p = scipy.special.log_softmax(scores, axis=1)
+    if labels.ndim == 2:
+        return -np.mean(np.sum(labels * log_p, axis=1))
+    return -np.mean(log_p[np.arange(len(labels)), labels])
+
+
+def _binary(layer: Any, scores: Array, labels: Array) -> Any:
+    return np.mean(np.logaddexp(0, scores) - labels * scores)
+
+
+SCORES = {"scores": "N C"}
+CLASSES = {"N": 4, "C": 5}
+
+SPECIMENS: dict[str, list[Specimen]] = {
+    "FC": [
+        Specimen(
+            lambda s: (s["D"], s["M"]),
+            forward=_affine,
+            mathematics={
+                "dx": "dx = upstream W, [B x in] (L14): dh/dh(l-1) = W",
+                "dW": "dW = upstream' x, [out x in] (L14): dL/dw_i = dL/dh_i x', summed over the batch",
+                "db": "db = sum of upstream's rows, [out]: every row of the batch has the same b",
+            },
+        ),
+        Specimen(lambda s: (s["D"], s["M"]), {"bias": False}, forward=_affine, about="without bias"),
+    ],
+    "ReLU": [
+        Specimen(
+            at_kink="left",
+            forward=lambda layer, x: np.maximum(x, 0),
+            mathematics={"dx": "dx = upstream * (x > 0) (L16): the Jacobian is diagonal, 0 where x is exactly 0"},
+        )
+    ],
+    "LeakyReLU": [
+        Specimen(
+            options={"negative_slope": 0.2},
+            at_kink="left",
+            forward=_leaky,
+            mathematics={"dx": "dx = upstream * (1 where x > 0, else the slope)"},
+        )
+    ],
+    "Sigmoid": [
+        Specimen(
+            forward=lambda layer, x: scipy.special.expit(x),
+            mathematics={"dx": "dx = upstream * y * (1 - y), with the output y = s(x) (L19)"},
+        )
+    ],
+    "Tanh": [
+        Specimen(
+            forward=lambda layer, x: np.tanh(x),
+            mathematics={"dx": "dx = upstream * (1 - y^2), with the output y = tanh(x)"},
+        )
+    ],
+    "Softmax": [
+        Specimen(
+            forward=lambda layer, x: scipy.special.softmax(x, axis=-1),
+            mathematics={
+                "dx": "dx = y * (upstream - sum(upstream * y)), sums over the row: dy_i/dx_j = y_i (d_ij - y_j)"
+            },
+        )
+    ],
+    "Flatten": [
+        Specimen(
+            inputs={"x": "N C W H"},
+            sizes={"N": 2, "C": 3, "W": 4, "H": 2},
+            forward=lambda layer, x: x.reshape(len(x), -1),
+            mathematics={"dx": "dx = upstream, shaped as x was (L13)"},
+        )
+    ],
+    "Dropout": [
+        Specimen(
+            options={"p": 0.4},
+            mathematics={"dx": "dx = upstream * mask, the very mask of forward, 0 or 1 / (1 - p)"},
+        )
+    ],
+    "SoftmaxCE": [
+        Specimen(
+            inputs=SCORES,
+            sizes=CLASSES,
+            extra=_labels,
+            forward=_cross_entropy,
+            mathematics={"dscores": "dscores = upstream * (softmax(scores) - onehot(labels)) / B (L23)"},
+        ),
+        Specimen(
+            inputs=SCORES, sizes=CLASSES, extra=_distributions, forward=_cross_entropy, about="labels as distributions"
+        ),
+    ],
+    "BinaryCE": [
+        Specimen(
+            inputs={"scores": "N K"},
+            sizes={"N": 4, "K": 3},
+            extra=_zeros_and_ones,
+            forward=_binary,
+            mathematics={"dscores": "dscores = upstream * (s(scores) - labels) / N, N entries (L19)"},
+        )
+    ],
+    "MSE": [
+        Specimen(
+            inputs={"scores": "N D"},
+            sizes={"N": 4, "D": 5},
+            extra=_targets,
+            forward=lambda layer, scores, targets: np.mean((scores - targets) ** 2),
+            mathematics={"dscores": "dscores = upstream * 2 (scores - targets) / N, N entries"},
+        )
+    ],
+}
+"""By the name of the class, so that a handout's own FC is checked as this package's is."""

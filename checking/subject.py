@@ -1,0 +1,209 @@
+"""The layer under check, seen as a pure function of its inputs and parameters."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from handgrad.params import Array
+
+Point: TypeAlias = dict[str, Array]
+"""Where a layer is looked at: its inputs and its parameters, by name."""
+
+
+class LayerError(Exception):
+    """The layer's own code raised; `stage` is "forward" or "backward", `error` what it raised."""
+
+    def __init__(self, stage: str, error: Exception) -> None:
+        super().__init__(f"{stage} raised {type(error).__name__}: {error}")
+        self.stage, self.error = stage, error
+
+    @property
+    def deliberate(self) -> bool:
+        """Whether the code refused on purpose: a `raise` or `assert` of its own, not a mishap inside NumPy."""
+        frames = inspect.getinnerframes(self.error.__traceback__) if self.error.__traceback__ else []
+        if not frames or not isinstance(self.error, ValueError | TypeError | AssertionError | NotImplementedError):
+            return False
+        line = "".join(frames[-1].code_context or []).strip()
+        return line.startswith(("raise", "assert")) or "raise " in line
+
+    @property
+    def place(self) -> str:
+        """File, line and code of the innermost frame, for messages; "" when there is none."""
+        frames = inspect.getinnerframes(self.error.__traceback__) if self.error.__traceback__ else []
+        if not frames:
+            return ""
+        last = frames[-1]
+        code = "".join(last.code_context or []).strip()
+        return f"{last.filename}:{last.lineno}" + (f" ({code})" if code else "")
+
+
+class BadReturn(Exception):
+    """backward returned something of another form than the contract's; the message is one sentence."""
+
+
+class Subject:
+    """A layer as a pure function: every call works on copies, and on a copy of the layer itself.
+
+    Any object with `forward(*inputs, *extra)` and `backward(upstream)` will do. Its parameters are the arrays of
+    its mapping `params`, if it has one. Layers that can be converted (`astype`) are checked in double precision.
+    """
+
+    def __init__(self, layer: Any, inputs: Mapping[str, Any], extra: Sequence[Any] = ()) -> None:
+        for method in ("forward", "backward"):
+            if not callable(getattr(layer, method, None)):
+                raise TypeError(f"a layer needs forward and backward, {describe(layer)} has no {method}")
+        self.layer = in_double_precision(layer)
+        self.inputs = tuple(inputs)
+        self.extra = tuple(extra)
+        self.params = tuple(parameters(self.layer))
+        clash = set(self.inputs) & set(self.params)
+        if clash:
+            raise ValueError(f"an input and a parameter have the same name: {', '.join(sorted(clash))}")
+        self.takes_upstream = bool(inspect.signature(layer.backward).parameters)
+        self.replays = False
+        self._global_random = np.random.get_state()
+        self._loaded: Point = {}
+        self._working = copy.deepcopy(self.layer)
+        self.at_hand: Point = {name: as_real(value, name) for name, value in inputs.items()}
+        self.at_hand.update({name: np.array(value, np.float64) for name, value in parameters(self.layer).items()})
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return (*self.inputs, *self.params)
+
+    def outputs(self, point: Mapping[str, Array]) -> list[Array]:
+        """What forward gives at `point`, as new arrays. Raises LayerError when it raises."""
+        if self.replays:
+            self._working, self._loaded = self.fresh(), {}
+        for name in self.params:
+            if self._loaded.get(name) is not point[name]:
+                set_parameter(self._working, name, point[name])
+                self._loaded[name] = point[name]
+        return [np.array(y, copy=True) for y in as_tuple(self.forward(self._working, point))]
+
+    def gradients(self, point: Mapping[str, Array], upstream: Sequence[Any]) -> dict[str, Array]:
+        """What backward gives at `point` for `upstream`, by variable; a new copy of the layer does it.
+
+        Raises LayerError when the layer raises, BadReturn when it returns something of another form.
+        """
+        layer = self.at(point)
+        self.forward(layer, point)
+        return self.named(self.backward(layer, upstream))
+
+    def fresh(self) -> Any:
+        """A copy of the layer as it was given, with the random numbers ahead of it that were ahead then."""
+        if self.replays:
+            np.random.set_state(self._global_random)
+        return copy.deepcopy(self.layer)
+
+    def at(self, point: Mapping[str, Array]) -> Any:
+        """A copy of the layer with the parameters of `point`."""
+        layer = self.fresh()
+        for name in self.params:
+            set_parameter(layer, name, point[name])
+        return layer
+
+    def forward(self, layer: Any, point: Mapping[str, Array], inputs: Sequence[Any] | None = None) -> Any:
+        """layer.forward on copies of the inputs of `point`, or on the very `inputs` given."""
+        chosen = [np.array(point[name]) for name in self.inputs] if inputs is None else inputs
+        try:
+            return layer.forward(*chosen, *copy.deepcopy(self.extra))
+        except Exception as error:
+            raise LayerError("forward", error) from error
+
+    def backward(self, layer: Any, upstream: Sequence[Any]) -> Any:
+        """layer.backward on the very `upstream` given."""
+        try:
+            return layer.backward(*upstream) if self.takes_upstream else layer.backward()
+        except Exception as error:
+            raise LayerError("backward", error) from error
+
+    def named(self, returned: Any) -> dict[str, Array]:
+        """The gradients that backward returned, by variable; BadReturn unless all are there, and no others."""
+        is_pair = isinstance(returned, tuple | list) and len(returned) == 2 and isinstance(returned[1], Mapping)
+        by_input, by_name = returned if is_pair else (returned, {})
+        if isinstance(by_input, Mapping):
+            raise BadReturn("backward must return (input gradient, {name: gradient}), got a mapping alone")
+        several = len(self.inputs) > 1
+        parts = list(by_input) if isinstance(by_input, tuple | list) else [by_input]
+        if len(parts) != len(self.inputs):
+            wanted = f"a tuple of {len(self.inputs)} input gradients" if several else "one input gradient"
+            raise BadReturn(f"backward must return {wanted}, got {len(parts)}")
+        named = dict(zip(self.inputs, parts, strict=True))
+        missing = [name for name in self.params if name not in by_name]
+        if missing and not is_pair:
+            raise BadReturn(f"backward must return (dx, {{name: gradient}}) with {', '.join(missing)}, got no mapping")
+        if missing:
+            raise BadReturn(f"backward must return a gradient for {', '.join(missing)}, got {list(by_name) or 'none'}")
+        extra = [str(name) for name in by_name if name not in self.params]
+        if extra:
+            raise BadReturn(f"backward returned a gradient for {', '.join(extra)}, which is no parameter")
+        named.update(by_name)
+        for name, value in named.items():
+            array = None if value is None else np.asarray(value)
+            if array is None or array.dtype.kind not in "buifc":
+                kind = "None" if value is None else type(value).__name__
+                raise BadReturn(f"backward must return an array for d{name}, got {kind}")
+            named[name] = array
+        return named
+
+
+def in_double_precision(layer: Any) -> Any:
+    """A copy of the layer, with parameters of float64 where it knows how to convert itself."""
+    own = copy.deepcopy(layer)
+    if callable(getattr(own, "astype", None)):
+        converted = own.astype(np.float64)
+        return own if converted is None else converted
+    return own
+
+
+def parameters(layer: Any) -> Mapping[str, Any]:
+    """The layer's mapping `params`; empty when it has none."""
+    params = getattr(layer, "params", None)
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise TypeError(f"params must be a mapping of names to arrays, {describe(layer)} has {type(params).__name__}")
+    return params
+
+
+def set_parameter(layer: Any, name: str, value: Array) -> None:
+    params = parameters(layer)
+    if isinstance(params[name], np.ndarray):
+        np.copyto(params[name], value, casting="unsafe")
+    else:
+        params[name] = float(value)  # type: ignore[index]
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+def as_real(value: Any, name: str) -> Array:
+    """`value` as a new float64 array; TypeError for what is no real number."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"input {name} must be real numbers, got dtype {array.dtype}")
+    return np.array(array, np.float64)
+
+
+def describe(layer: Any) -> str:
+    """The layer's name for messages: its repr when it has one of its own, otherwise its class."""
+    own = type(layer).__repr__ is not object.__repr__
+    text = repr(layer) if own else type(layer).__name__
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps NumPy's warnings about overflow and the like to ourselves: extreme points are looked at on purpose."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,312 @@
+"""What the command line names: expressions, files, module:Class; each becomes a list of checks."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import handgrad
+from handgrad import layers, losses
+from handgrad.checking.points import Sizes
+from handgrad.checking.report import Report
+from handgrad.checking.specimens import SPECIMENS, Specimen
+from handgrad.expression import LAYERS, ExpressionError, parse_model
+
+LABELS = re.compile(r"label|target|truth|class|^(y|t|y_true)$")
+
+
+class TargetError(Exception):
+    """The target cannot be found, imported or built; one sentence says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One layer to check; `run(seed=..., skip=..., at_kink=...)` does it."""
+
+    name: str
+    run: Callable[..., Report]
+    mathematics: Mapping[str, str]
+
+
+def checks(target: str | None, shapes: list[tuple[int, ...]] | None) -> list[Check]:
+    """All checks for a target; TargetError when there are none."""
+    if target is None:
+        if shapes is not None:
+            raise TargetError("--input needs a target; the package's own layers have inputs of their own")
+        return [check for cls in own_layers() for check in _of_class(cls, None, None)]
+    path, _, rest = target.partition(":")
+    if path.endswith(".py"):
+        return _in_module(_from_file(Path(path)), rest, shapes, path)
+    if "(" in path or target in LAYERS:
+        return _of_expression(target if "(" in target else target + "()", shapes)
+    if not rest:
+        hint = f"did you mean {target}.py?" if Path(target + ".py").exists() else "write module:Class"
+        raise TargetError(f"target {target}: expected an expression, a .py file or module:Class; {hint}")
+    return _in_module(_from_name(path), rest, shapes, path)
+
+
+def own_layers() -> list[type]:
+    """Every layer and loss of the package."""
+    found = [*vars(layers).values(), *vars(losses).values()]
+    return [cls for cls in dict.fromkeys(c for c in found if _is_layer(c)) if cls.__name__ in SPECIMENS]
+
+
+def parse_shapes(text: str) -> list[tuple[int, ...]]:
+    """`8x4` or, for several inputs, `8x4,8x3`; TargetError for anything else."""
+    shapes = []
+    for part in text.split(","):
+        if not re.fullmatch(r"\d+(x\d+)*", part) or 0 in map(int, part.split("x")):
+            raise TargetError(f"--input: expected sizes such as 8x4, each >= 1, got {text!r}")
+        shapes.append(tuple(map(int, part.split("x"))))
+    return shapes
+
+
+def _of_expression(text: str, shapes: list[tuple[int, ...]] | None) -> list[Check]:
+    call = _call(text)
+    if call is not None and call[0] in SPECIMENS and hasattr(losses, call[0]):
+        return _of_class(getattr(losses, call[0]), (call[1], call[2]), shapes)
+    try:
+        model = parse_model(text, np.random.default_rng(0))
+    except ExpressionError as error:
+        raise TargetError(str(error)) from None
+    single = model.layers[0] if len(model.layers) == 1 and not text.lstrip().startswith("Sequential") else None
+    if shapes is None and single is not None and type(single).__name__ in SPECIMENS and call is not None:
+        return _of_class(type(single), (call[1], call[2]), None)
+    shape = shapes[0] if shapes else (4, *(model.input_shape() or (5,)))
+    name = repr(single or model)
+
+    def make(sizes: Sizes, rng: np.random.Generator) -> Any:
+        built = parse_model(text, rng)
+        return built if single is None else built.layers[0]
+
+    try:
+        make({}, np.random.default_rng(0)).forward(np.ones(shape))
+    except (ValueError, TypeError) as error:
+        raise TargetError(f"{name} cannot be run on an input of {'x'.join(map(str, shape))}: {error}") from None
+    inputs = {"x": "N " + " ".join(map(str, shape[1:]))}
+    kink = "left" if single is not None and type(single).__name__ in ("ReLU", "LeakyReLU") else None
+    return [Check(name, _sweeping(make, inputs, {"N": shape[0]}, None, kink, name), {})]
+
+
+def _in_module(module: ModuleType, rest: str, shapes: list[tuple[int, ...]] | None, where: str) -> list[Check]:
+    """Every layer class that the module defines, or the one named, as in file.py:FC or file.py:FC(4, 3)."""
+    own = {
+        name: cls
+        for name, cls in vars(module).items()
+        if _is_layer(cls) and cls.__module__ == module.__name__ and not name.startswith("_")
+    }
+    if not rest:
+        if not own:
+            raise TargetError(f"{where}: expected a class with forward and backward, found none")
+        return [check for cls in own.values() for check in _of_class(cls, None, shapes)]
+    call = _call(rest if "(" in rest else rest + "()")
+    if call is None:
+        raise TargetError(f"{where}: expected Class or Class(literal arguments) after the colon, got {rest!r}")
+    cls = getattr(module, call[0], None)
+    if not _is_layer(cls):
+        known = ", ".join(own) or "none"
+        what = "has no class" if cls is None else "has no layer (a class with forward and backward)"
+        raise TargetError(f"{where} {what} {call[0]}; it has {known}")
+    assert isinstance(cls, type)
+    return _of_class(cls, (call[1], call[2]) if "(" in rest else None, shapes)
+
+
+def _of_class(
+    cls: type, arguments: tuple[tuple[Any, ...], dict[str, Any]] | None, shapes: list[tuple[int, ...]] | None
+) -> list[Check]:
+    known = SPECIMENS.get(cls.__name__, [])
+    if known and arguments is None and shapes is None:
+        return [_of_specimen(cls, specimen) for specimen in known]
+    positional, named = arguments or ((), {})
+    if known and shapes is None:
+        fitting = _fitting(known[0], positional, named)
+        if fitting is not None:
+            return [_of_specimen(cls, fitting, positional, named)]
+    return [_of_unknown(cls, positional, named, shapes)]
+
+
+def _fitting(specimen: Specimen, positional: tuple[Any, ...], named: dict[str, Any]) -> Specimen | None:
+    """The specimen with its sizes as the arguments say; None where they are of another kind."""
+    sizes = dict(specimen.sizes)
+    if specimen.arguments(sizes):
+        if len(positional) != 2 or not all(isinstance(n, int) and n > 0 for n in positional):
+            return None
+        sizes.update(D=positional[0], M=positional[1])
+        return Specimen(
+            specimen.arguments,
+            named,
+            specimen.inputs,
+            sizes,
+            None,
+            specimen.at_kink,
+            specimen.forward,
+            specimen.mathematics,
+        )
+    return specimen
+
+
+def _of_specimen(
+    cls: type, specimen: Specimen, positional: tuple[Any, ...] | None = None, named: Mapping[str, Any] | None = None
+) -> Check:
+    fixed = positional is not None and not specimen.arguments(dict(specimen.sizes))
+
+    def make(sizes: Sizes, rng: np.random.Generator) -> Any:
+        if not fixed:
+            return specimen.make(cls, sizes, rng)
+        more = {"rng": rng} if "rng" in inspect.signature(cls).parameters else {}
+        return cls(*(positional or ()), **{**more, **(named or {})})
+
+    name = cls.__name__ + (f" ({specimen.about})" if specimen.about else "")
+    _built(make, dict(specimen.sizes), name)
+    run = _sweeping(
+        make, specimen.inputs, specimen.sizes, specimen.extra, specimen.at_kink, name, reference=specimen.forward
+    )
+    return Check(name, run, specimen.mathematics)
+
+
+def _of_unknown(
+    cls: type, positional: tuple[Any, ...], named: dict[str, Any], shapes: list[tuple[int, ...]] | None
+) -> Check:
+    """A class that only its user knows: built as told or without arguments, inputs guessed from forward."""
+
+    def make(sizes: Sizes, rng: np.random.Generator) -> Any:
+        more = {"rng": rng} if "rng" in inspect.signature(cls).parameters else {}
+        return cls(*positional, **{**more, **named})
+
+    layer = _built(make, {}, cls.__name__)
+    parameters = [
+        p
+        for p in inspect.signature(layer.forward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+    ]
+    names = [p.name for p in parameters if not LABELS.search(p.name) or p is parameters[0]]
+    labels = len(parameters) - len(names)
+    if not names:
+        raise TargetError(f"{cls.__name__}: forward must take at least one input, it takes none")
+    shapes = shapes or [(4, 5)] * len(names)
+    if len(shapes) != len(names):
+        raise TargetError(f"--input: {cls.__name__} has {len(names)} inputs ({', '.join(names)}), got {len(shapes)}")
+    batch = shapes[0][0]
+    inputs = {
+        name: " ".join(["N" if shape[0] == batch else str(shape[0]), *map(str, shape[1:])])
+        for name, shape in zip(names, shapes, strict=True)
+    }
+
+    def extra(sizes: Sizes, rng: np.random.Generator) -> tuple[Any, ...]:
+        assert shapes is not None
+        return tuple(rng.integers(0, shapes[0][-1], sizes["N"]) for _ in range(labels))
+
+    try:
+        rng = np.random.default_rng(0)
+        layer.forward(*[np.asarray(rng.standard_normal(shape)) for shape in shapes], *extra({"N": batch}, rng))
+    except Exception as error:
+        tried = ", ".join("x".join(map(str, shape)) for shape in shapes)
+        raise TargetError(
+            f"{cls.__name__}: forward cannot take an input of {tried} ({type(error).__name__}: {error}); "
+            "give its shape with --input"
+        ) from None
+    return Check(cls.__name__, _sweeping(make, inputs, {"N": batch}, extra if labels else None, None, cls.__name__), {})
+
+
+def _sweeping(
+    make: Callable[[Sizes, np.random.Generator], Any],
+    inputs: Mapping[str, str],
+    sizes: Mapping[str, int],
+    extra: Callable[..., Any] | None,
+    kink: str | None,
+    name: str,
+    reference: Callable[..., Any] | None = None,
+) -> Callable[..., Report]:
+    def run(*, seed: int, skip: tuple[str, ...], at_kink: str | None) -> Report:
+        from handgrad.gradcheck import sweep  # the story that is told with these parts
+
+        chosen = at_kink or kink
+        report = sweep(make, inputs, sizes, extra=extra, at_kink=chosen, skip=skip, seed=seed, reference=reference)
+        report.layer = name
+        return report
+
+    return run
+
+
+def _built(make: Callable[[Sizes, np.random.Generator], Any], sizes: Sizes, name: str) -> Any:
+    try:
+        return make(sizes, np.random.default_rng(0))
+    except Exception as error:
+        raise TargetError(
+            f"{name} cannot be constructed ({type(error).__name__}: {error}); say how, as in file.py:{name}(4, 3)"
+        ) from None
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The module in a file; a file of this package is that module of the package."""
+    if not path.is_file():
+        raise TargetError(f"{path}: no such file")
+    package = Path(handgrad.__file__).resolve().parent
+    full = path.resolve()
+    if full.is_relative_to(package) and not full.is_relative_to(package / "tests"):
+        parts = full.relative_to(package).with_suffix("").parts
+        return _imported(lambda: importlib.import_module(".".join(("handgrad", *parts))), str(path))
+
+    def load() -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"checked_{full.stem}", full)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        sys.path.insert(0, str(full.parent))  # what lies beside the file can be imported by it
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(full.parent))
+        return module
+
+    return _imported(load, str(path))
+
+
+def _from_name(name: str) -> ModuleType:
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    return _imported(lambda: importlib.import_module(name), name)
+
+
+def _imported(load: Callable[[], ModuleType], where: str) -> ModuleType:
+    try:
+        return load()
+    except SyntaxError as error:
+        raise TargetError(f"{where}: line {error.lineno}: {error.msg}") from None
+    except (Exception, SystemExit) as error:
+        trace = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+        lines = [f"line {frame.lineno}" for frame in trace if Path(frame.filename).name == Path(where).name]
+        place = f" ({lines[-1]})" if lines else ""
+        raise TargetError(f"{where}: cannot be imported{place}: {type(error).__name__}: {error}") from None
+
+
+def _is_layer(cls: Any) -> bool:
+    return (
+        isinstance(cls, type)
+        and not inspect.isabstract(cls)
+        and callable(getattr(cls, "forward", None))
+        and callable(getattr(cls, "backward", None))
+    )
+
+
+def _call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
+    """(name, arguments, options) of a call with literal arguments; None for anything else."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return None
+        positional = tuple(ast.literal_eval(argument) for argument in node.args)
+        return node.func.id, positional, {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -1,0 +1,356 @@
+"""Whether backward's numbers are the derivatives of forward's, at one point."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking.numeric import (
+    COARSE_START,
+    START,
+    TIGHT,
+    Line,
+    Slope,
+    extrapolate,
+    jumps_of_slope,
+    rounding_errors,
+    slope,
+)
+from handgrad.checking.points import REALS, Interval
+from handgrad.checking.subject import Point, Subject
+from handgrad.params import Array
+
+FEW = 300
+"""Up to so many entries every one is looked at; of more, those a bisection leads to and a sample."""
+
+SAMPLE = 24
+
+TINY = 1e-30
+FLOOR = 1e-8
+"""What an entry may be off, relative to the largest of its array: less than single precision, more than rounding."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of one gradient: what backward says and what the differences say."""
+
+    index: tuple[int, ...]
+    analytic: float
+    slope: Slope
+    tolerance: float
+    verdict: str
+    """ok, wrong, unresolved, or undecided: no derivative there that it could be held against."""
+
+    @property
+    def numeric(self) -> float:
+        return self.slope.value
+
+    @property
+    def excess(self) -> float:
+        return self.slope.distance(self.analytic)
+
+
+@dataclass
+class Comparison:
+    """One gradient array against the differences, at one point."""
+
+    array: str
+    analytic: Array
+    entries: list[Entry] = field(default_factory=list)
+    joint: str = ""
+    """What a joint step of many entries shows when no single entry is wrong."""
+
+    def with_verdict(self, verdict: str) -> list[Entry]:
+        return [entry for entry in self.entries if entry.verdict == verdict]
+
+    @property
+    def worst(self) -> Entry | None:
+        order = {"wrong": 3, "unresolved": 2, "ok": 1, "undecided": 0}
+        return max(
+            self.entries,
+            key=lambda e: (order[e.verdict], e.excess / e.tolerance if e.tolerance > 0 else e.excess),
+            default=None,
+        )
+
+
+class PointCheck:
+    """The comparison of all gradients of a subject at one point, for one upstream."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        point: Point,
+        upstream: Sequence[Array],
+        rng: np.random.Generator,
+        *,
+        domain: Mapping[str, Interval],
+        at_kink: str | None = None,
+        own_point: bool = True,
+    ) -> None:
+        self.subject, self.point, self.rng, self.domain = subject, point, rng, domain
+        self.at_kink, self.own_point = at_kink, own_point
+        self.upstream = [np.asarray(u, np.float64) for u in upstream]
+        self.weights = flat(self.upstream)
+        self.one_signed = bool(np.all(self.weights > 0) or np.all(self.weights < 0))
+        self.y0 = flat(subject.outputs(point))
+        self.gradients = {name: g for name, g in subject.gradients(point, handed(upstream)).items()}
+        self.noise = self._noise()
+        size = float(np.sqrt(np.sum((self.weights * self.y0) ** 2)))
+        self.start = START if self.noise < 1e-10 * size else COARSE_START
+        self.kinked = False
+
+    def compare(self, *, every_entry: bool = False) -> list[Comparison]:
+        """One comparison for each gradient. A random direction passes for an array unless `every_entry`."""
+        comparisons = []
+        for name in self.subject.variables:
+            gradient = self.gradients[name]
+            if gradient.shape != self.point[name].shape or not np.isfinite(gradient).all():
+                continue
+            gradient = np.asarray(gradient, np.float64)
+            comparison = Comparison(name, gradient)
+            if gradient.size:
+                self._compare(comparison, every_entry)
+            comparisons.append(comparison)
+        if self.kinked and self.one_signed and self.at_kink is None:
+            self._compare_ties(comparisons)
+        return comparisons
+
+    def entry(self, name: str, index: tuple[int, ...], scale: float | None = None) -> Entry:
+        """One entry of one gradient against its differences."""
+        gradient = np.asarray(self.gradients[name], np.float64)
+        largest = float(np.abs(gradient).max()) if scale is None else scale
+        guess = float(gradient[index])
+        step = self._room(name)[index]
+        line = self._coordinate(name, index, step)
+        found = self._slope(line, guess * step, largest * step)
+        found = rescaled(found, 1 / step)
+        return self._judged(index, guess, found, largest, line)
+
+    def curve(self, name: str, index: tuple[int, ...]) -> dict[str, Any]:
+        """One entry's differences at every step, in types that JSON has."""
+        step = float(self._room(name)[index])
+        line = self._coordinate(name, index, step)
+        found = slope(line, self.y0, self.weights, self.noise, start=COARSE_START, every_step=True)
+        scale = float(np.abs(self.gradients[name]).max())
+        best = self.entry(name, index, scale).slope
+        steps = []
+        for before, taken in itertools.pairwise([None, *found.steps]):
+            assert taken is not None
+            extrapolated = None if before is None else extrapolate(before, taken) / step
+            h, central, rounding = taken.h * step, taken.central / step, taken.rounding / step
+            steps.append({"h": h, "central": central, "extrapolated": extrapolated, "rounding": rounding})
+        return {
+            "array": "d" + name,
+            "index": list(index),
+            "analytic": float(self.gradients[name][index]),
+            "numeric": best.value,
+            "error": best.error,
+            "kink": best.kink,
+            "left": best.left,
+            "right": best.right,
+            "steps": steps,
+        }
+
+    def along(self, directions: Mapping[str, Array], guess: float | None, scale: float) -> Slope:
+        """The slope along a joint direction of some variables."""
+        return self._slope(self._line(directions), guess, scale)
+
+    # The parts of `compare`.
+
+    def _compare(self, comparison: Comparison, every_entry: bool) -> None:
+        name, gradient = comparison.array, comparison.analytic
+        direction = self._direction(name)
+        products = gradient * direction
+        guess, scale = float(products.sum()), float(np.sqrt(np.sum(products**2)))
+        found = self.along({name: direction}, guess, scale)
+        self.kinked |= found.kink
+        agrees = not found.kink and not found.jump and self._agrees(found, guess, scale)
+        if agrees and (gradient.size > FEW or not every_entry):
+            if every_entry:
+                self._sample(comparison)
+            return
+        if gradient.size <= FEW:
+            indices = list(np.ndindex(gradient.shape))
+        else:
+            indices = self._search(comparison, direction) + self._some(gradient)
+        largest = max(float(np.abs(gradient).max()), abs(found.value) / max(1.0, math.sqrt(gradient.size)) / 10)
+        for index in dict.fromkeys(indices):
+            comparison.entries.append(self.entry(name, index, largest if math.isfinite(largest) else None))
+        self.kinked |= any(entry.slope.kink for entry in comparison.entries)
+
+    def _sample(self, comparison: Comparison) -> None:
+        for index in self._some(comparison.analytic):
+            comparison.entries.append(self.entry(comparison.array, index))
+
+    def _some(self, gradient: Array) -> list[tuple[int, ...]]:
+        chosen = self.rng.choice(gradient.size, min(SAMPLE, gradient.size), replace=False)
+        chosen = np.append(chosen, np.abs(gradient).argmax())
+        return [tuple(int(i) for i in np.unravel_index(k, gradient.shape)) for k in chosen]
+
+    def _search(self, comparison: Comparison, direction: Array, most: int = 6) -> list[tuple[int, ...]]:
+        """The entries that bisection leads to: halves of the array whose joint slope disagrees, O(log n) an entry."""
+        name, gradient = comparison.array, comparison.analytic
+        found: list[tuple[int, ...]] = []
+        parts = [np.arange(gradient.size)]
+        while parts and len(found) < most:
+            part = parts.pop()
+            if len(part) == 1:
+                found.append(tuple(int(i) for i in np.unravel_index(part[0], gradient.shape)))
+                continue
+            halves = np.array_split(part, 2)
+            for half in halves:
+                some = np.zeros(gradient.size)
+                some[half] = direction.ravel()[half]
+                masked = some.reshape(gradient.shape)
+                products = gradient * masked
+                scale = float(np.sqrt(np.sum(products**2)))
+                slope_here = self.along({name: masked}, float(products.sum()), scale)
+                if slope_here.jump or not self._agrees(slope_here, float(products.sum()), scale):
+                    parts.append(half)
+        return found
+
+    def _agrees(self, found: Slope, guess: float, scale: float) -> bool:
+        return found.distance(guess) <= 3 * found.error + TIGHT * scale and found.error <= 1e-3 * self._size(scale)
+
+    def _judged(self, index: tuple[int, ...], guess: float, found: Slope, largest: float, line: Line) -> Entry:
+        size = self._size(largest)
+        tolerance = 3 * found.error + FLOOR * largest + TINY * float(np.abs(self.weights).max())
+        if found.kink and self.at_kink is not None:
+            sought = {"left": found.left, "right": found.right, "mean": (found.left + found.right) / 2}[self.at_kink]
+            found = Slope(sought, found.error, sought, sought, steps=found.steps)
+        verdict = "ok"
+        if found.jump:
+            verdict = "undecided"
+        elif found.distance(guess) > tolerance:
+            verdict = "wrong"
+            if found.error > 1e-3 * max(size, abs(found.value)) and found.distance(guess) < 30 * found.error:
+                verdict = "unresolved"
+            elif found.kink and (not self.one_signed or self._is_composite(line)):
+                verdict = "undecided"
+        elif found.error > 1e-3 * size:
+            verdict = "unresolved"
+        if verdict == "unresolved" and not self.own_point:
+            verdict = "undecided"  # a point of our own choice at which nothing can be said
+        return Entry(index, guess, found, tolerance, verdict)
+
+    def _compare_ties(self, comparisons: Sequence[Comparison]) -> None:
+        """Moves many entries up together, which tells ties that are paid twice, or not at all.
+
+        Holds for upstreams of one sign: then every kink bends the same way, and the slope of any subgradient lies
+        between the one-sided slopes.
+        """
+        inputs = [c for c in comparisons if c.array in self.subject.inputs]
+        if any(c.with_verdict("wrong") for c in comparisons) or not inputs:
+            return
+        groups = [inputs] if len(inputs) == 1 else [[c] for c in inputs] + [inputs]
+        for group in groups:
+            for ones in (True, False):
+                directions = {
+                    c.array: self._room(c.array) * (1 if ones else self.rng.uniform(0.3, 1.7, c.analytic.shape))
+                    for c in group
+                }
+                products = np.concatenate([(c.analytic * directions[c.array]).ravel() for c in group])
+                guess, scale = float(products.sum()), float(np.sqrt(np.sum(products**2)))
+                found = self.along(directions, guess, scale)
+                size = max(scale, abs(found.low), abs(found.high))
+                if found.jump or found.error > 1e-4 * size:
+                    continue
+                if found.distance(guess) > 10 * found.error + 1e-7 * size:
+                    if self._is_composite(self._line(directions)):
+                        continue
+                    wanted = (
+                        f"{found.low:.6g}"
+                        if found.high - found.low < 1e-9 * size
+                        else (f"between {found.low:.6g} and {found.high:.6g}")
+                    )
+                    group[0].joint = (
+                        f"moving all entries of {' and '.join(c.array for c in group)} up together changes u'y by "
+                        f"{wanted}, the gradients say {guess:.6g}"
+                    )
+                    return
+
+    def _is_composite(self, line: Line) -> bool:
+        """Whether kinks of both directions meet here: then no rule says what a layer's gradient must be.
+
+        They are told apart a little beside the point, where they no longer coincide.
+        """
+        width, centre = 4e-3, self.point
+        signs: set[int] = set()
+        for _ in range(2):
+            offsets = {
+                name: 0.28 * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
+                for name in self.subject.inputs
+            }
+            self.point = {**centre, **{name: centre[name] + offset for name, offset in offsets.items()}}
+            try:
+                signs |= jumps_of_slope(line, self.weights, width, self.noise)
+            finally:
+                self.point = centre
+        return len(signs) > 1
+
+    # Lines through the point.
+
+    def _slope(self, line: Line, guess: float | None, scale: float) -> Slope:
+        return slope(line, self.y0, self.weights, self.noise, start=self.start, guess=guess, scale=scale)
+
+    def _noise(self) -> float:
+        directions = {name: self._direction(name) for name in self.subject.variables}
+        errors = rounding_errors(self._line(directions), self.y0)
+        return float(np.sqrt(np.sum((self.weights * errors) ** 2)))
+
+    def _line(self, directions: Mapping[str, Array]) -> Line:
+        def line(t: float) -> Array:
+            moved = {**self.point, **{name: self.point[name] + t * v for name, v in directions.items()}}
+            return flat(self.subject.outputs(moved))
+
+        return line
+
+    def _coordinate(self, name: str, index: tuple[int, ...], step: float) -> Line:
+        def line(t: float) -> Array:
+            array = np.array(self.point[name])
+            array[index] += t * step
+            return flat(self.subject.outputs({**self.point, name: array}))
+
+        return line
+
+    def _direction(self, name: str) -> Array:
+        shape = self.point[name].shape
+        return np.asarray(self._room(name) * self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape))
+
+    def _room(self, name: str) -> Array:
+        """The length of a unit step of each entry: max(1, |x|), less where the domain's edge is near."""
+        values = self.point[name]
+        low, high = self.domain.get(name, REALS)
+        return np.minimum(np.maximum(1.0, np.abs(values)), np.minimum(values - low, high - values) * 20)
+
+    def _size(self, scale: float) -> float:
+        """What counts as the size of a gradient here, also where it is 0."""
+        return max(scale, 1e-6 * float(np.abs(self.weights * self.y0).max(initial=0.0)), 1e-12)
+
+
+def flat(arrays: Sequence[Array]) -> Array:
+    if len(arrays) == 1:
+        return np.asarray(arrays[0], np.float64).ravel()
+    return np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays])
+
+
+def handed(upstream: Sequence[Array]) -> list[Array | float]:
+    """Copies of the upstream gradients; a Python number for the upstream of a single number."""
+    return [float(u) if np.ndim(u) == 0 else np.array(u) for u in upstream]
+
+
+def rescaled(found: Slope, factor: float) -> Slope:
+    return Slope(
+        found.value * factor,
+        found.error * factor,
+        found.left * factor,
+        found.right * factor,
+        found.kink,
+        found.jump,
+        found.steps,
+    )

@@ -1,0 +1,260 @@
+"""The numeric gradient checker: whether every backward is the derivative of its forward, and if not, why.
+
+    gradcheck(layer, x)                     a layer at your own point, and around it
+    sweep(make, {"x": "N D"}, {"N": 4, "D": 5})     rebuilt at many sizes
+    assert_gradients(layer, x)              the same in a test
+    python gradcheck.py layers/fc.py        on the command line
+
+The story is told here; its parts are in the folder `checking`: a layer seen as a pure function (subject), where to
+look (points), numeric derivatives that know their error (numeric), right values (values), the other promises of a
+layer (contract), what went wrong (diagnosis, catalogue), and how it is told (report).
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":  # python gradcheck.py: the folder it lies in is the package, installed or not
+    import importlib.util
+    import sys
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parent
+    sys.path[:] = [folder for folder in sys.path if Path(folder or ".").resolve() != root]
+    spec = importlib.util.spec_from_file_location(
+        "handgrad", root / "__init__.py", submodule_search_locations=[str(root)]
+    )
+    assert spec is not None and spec.loader is not None
+    sys.modules["handgrad"] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    from handgrad.checking.command import main
+
+    sys.exit(main())
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.checking import points
+from handgrad.checking.examination import Examination, Options, Setting, point_at
+from handgrad.checking.points import REALS, Sizes
+from handgrad.checking.report import Finding, Report
+from handgrad.checking.subject import LayerError, Subject, quiet
+
+__all__ = ["Finding", "Report", "assert_gradients", "gradcheck", "sweep"]
+
+Domain = Mapping[str, tuple[float | None, float | None]]
+
+
+def gradcheck(
+    layer: Any,
+    *inputs: npt.ArrayLike,
+    extra: Sequence[Any] = (),
+    upstream: npt.ArrayLike | None = None,
+    domain: Domain | None = None,
+    at_kink: str | None = None,
+    skip: Sequence[str] = (),
+    seed: int = 0,
+    reference: Callable[..., Any] | None = None,
+) -> Report:
+    """Checks a layer at your own point and around it: other values, a batch of one, and its contract.
+
+    `layer` is anything with `forward(*inputs, *extra)`, `backward(upstream)` and, if it has parameters, a mapping
+    `params` of names to the arrays that forward reads. backward may return (dx, grads), ((da, db), grads) or just dx.
+    Nothing of yours is changed: copies are checked.
+
+    inputs: arrays of real numbers. extra: what forward takes besides (labels). upstream: dL/dy at your point, by
+    default random; -1.7 for a loss. domain: {"p": (0, 1)}, the open interval an input or parameter must stay in.
+    at_kink: "left", "right" or "mean" fixes the derivative at a kink; otherwise any subgradient is right.
+    skip: items of the contract to leave out, of handgrad.checking.contract.ITEMS. seed: same seed, same report.
+    reference: (layer, *inputs, *extra) -> what forward must give, where that is known; else a wrong forward with a
+    backward to match passes.
+
+    Raises ValueError or TypeError for arguments it cannot use. What is wrong with the layer is in the report.
+    """
+    options = Options.checked(domain, at_kink, skip, seed)
+    if not inputs:
+        raise ValueError("gradcheck(layer, x, ...): expected the inputs at which to check, got none")
+    subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
+    given = None if upstream is None else [_as_upstream(upstream)]
+    with quiet():
+        examination = Examination(layer, options, reference)
+        own = Setting(subject, {}, "", is_own=True)
+        if examination.first_look(own) and examination.look(
+            own, "at your point", subject.at_hand, upstream=given, is_own=True, every_entry=True
+        ):
+            _look_around(examination, own)
+            single = _batch_of_one(own)
+            if single is not None:
+                _look_around(examination, single)
+        return examination.report
+
+
+def sweep(
+    make: Callable[[Sizes, np.random.Generator], Any],
+    inputs: Mapping[str, str],
+    sizes: Mapping[str, int],
+    *,
+    extra: Callable[[Sizes, np.random.Generator], Sequence[Any]] | None = None,
+    point: Callable[[Sizes, np.random.Generator], Sequence[npt.ArrayLike]] | None = None,
+    domain: Domain | None = None,
+    variants: Sequence[Mapping[str, int]] | None = None,
+    at_kink: str | None = None,
+    skip: Sequence[str] = (),
+    seed: int = 0,
+    reference: Callable[..., Any] | None = None,
+) -> Report:
+    """Checks a layer rebuilt at many sizes: the given ones, each symbol 1, all equal, and all different primes.
+
+        sweep(lambda sizes, rng: FC(sizes["D"], sizes["M"], rng=rng), {"x": "N D"}, {"N": 4, "D": 5, "M": 3})
+
+    make(sizes, rng) -> layer. inputs: the shape of each in the symbols of `sizes`; the first symbol of the first is
+    the batch. extra(sizes, rng) -> what forward takes besides. point(sizes, rng) -> the inputs to begin with, by
+    default standard normal. variants: other sizes to try, each a part of `sizes`. A size that the layer refuses with a
+    ValueError is left out, which the report notes. The rest is as for `gradcheck`.
+    """
+    options = Options.checked(domain, at_kink, skip, seed)
+    build = _Builder(make, inputs, dict(sizes), extra, point, options)
+    base = build({})
+    with quiet():
+        examination = Examination(base.subject.layer, options, reference)
+        first = "at the given point" if point else "ordinary values"
+        if not examination.first_look(base) or not examination.look(
+            base, first, base.subject.at_hand, is_own=True, every_entry=True
+        ):
+            return examination.report
+        _look_around(examination, base)
+        for partial in points.size_variants(dict(sizes)) if variants is None else variants:
+            setting = _variant(examination, build, partial, base)
+            if setting is None or not examination.look(setting, "ordinary values", setting.subject.at_hand):
+                continue
+            if setting.is_own:
+                _look_around(examination, setting)
+        return examination.report
+
+
+def assert_gradients(layer: Any, *inputs: Any, **options: Any) -> None:
+    """`gradcheck`, or `sweep` when the first argument is a function that makes layers, for use in tests.
+
+    Raises AssertionError with the report as its text unless everything is right and resolved.
+    """
+    is_layer = hasattr(layer, "forward") and hasattr(layer, "backward") and not isinstance(layer, type)
+    report = gradcheck(layer, *inputs, **options) if is_layer else sweep(layer, *inputs, **options)
+    assert report.ok, f"\n{report}"
+
+
+def _look_around(examination: Examination, setting: Setting) -> None:
+    """Ordinary, special and extreme values, with parameters that hide nothing; then the contract."""
+    subject, options = setting.subject, examination.options
+    rng = options.rng("around " + setting.where)
+    params = points.nudged({name: subject.at_hand[name] for name in subject.params}, options.domain, rng)
+    ordinary = point_at(subject, options.domain, points.ordinary, rng)
+    examination.look(setting, "other ordinary values", {**ordinary, **params})
+    shapes = {name: subject.at_hand[name].shape for name in subject.inputs}
+    for values, arrays in points.special_points(shapes, options.domain, rng):
+        examination.look(setting, values, {**subject.at_hand, **params, **arrays})
+    examination.contract(setting, "ordinary values", point_at(subject, options.domain, points.ordinary, rng))
+
+
+class _Builder:
+    """Makes the layer and its inputs at given sizes."""
+
+    def __init__(
+        self,
+        make: Callable[[Sizes, np.random.Generator], Any],
+        inputs: Mapping[str, str],
+        sizes: Sizes,
+        extra: Callable[[Sizes, np.random.Generator], Sequence[Any]] | None,
+        point: Callable[[Sizes, np.random.Generator], Sequence[npt.ArrayLike]] | None,
+        options: Options,
+    ) -> None:
+        if not inputs:
+            raise ValueError('inputs must name at least one input and its shape, such as {"x": "N D"}, got none')
+        self.make, self.inputs, self.sizes, self.extra, self.point = make, inputs, sizes, extra, point
+        self.options = options
+        words = next(iter(inputs.values())).split()
+        self.batch = words[0] if words else ""
+
+    def __call__(self, partial: Mapping[str, int]) -> Setting:
+        unknown = [symbol for symbol in partial if symbol not in self.sizes]
+        if unknown:
+            raise ValueError(f"variants: there is no size {unknown[0]!r}; sizes has {', '.join(self.sizes)}")
+        sizes = {**self.sizes, **partial}
+        where = ", ".join(f"{symbol}={size}" for symbol, size in sizes.items())
+        shapes = {name: points.shape_of(text, sizes, name) for name, text in self.inputs.items()}
+        layer = self.make(dict(sizes), self.options.rng("make"))
+        if self.point is None:
+            arrays = {
+                name: points.ordinary(shape, self.options.domain.get(name, REALS), self.options.rng("point " + name))
+                for name, shape in shapes.items()
+            }
+        else:
+            given = list(self.point(dict(sizes), self.options.rng("point")))
+            if len(given) != len(shapes):
+                raise ValueError(f"point must return {len(shapes)} inputs ({', '.join(shapes)}), got {len(given)}")
+            arrays = {name: np.asarray(value) for name, value in zip(shapes, given, strict=True)}
+        more = () if self.extra is None else self.extra(dict(sizes), self.options.rng("extra"))
+        reproduce = f"sweep(..., sizes={sizes}, seed={self.options.seed})"
+        return Setting(Subject(layer, arrays, tuple(more)), sizes, where, is_own=not partial, reproduce=reproduce)
+
+
+def _variant(examination: Examination, build: _Builder, partial: Mapping[str, int], base: Setting) -> Setting | None:
+    """The layer at other sizes; None where it refuses them. A batch of one counts as a size of the user's own."""
+    is_batch = list(partial) == [build.batch]
+    try:
+        setting = build(partial)
+    except Exception as error:
+        if any(symbol not in build.sizes for symbol in partial):
+            raise
+        sizes = ", ".join(f"{symbol}={size}" for symbol, size in partial.items())
+        examination.report.notes.append(f"{sizes}: left out, make raised {type(error).__name__}: {error}")
+        return None
+    setting.is_own = is_batch
+    setting.subject.replays = base.subject.replays
+    try:
+        setting.subject.outputs(setting.subject.at_hand)
+    except LayerError as error:
+        if is_batch and not error.deliberate:
+            examination.crashed(error, setting, setting.where)
+        else:
+            examination.report.notes.append(f"{setting.where}: left out, {error}")
+        return None
+    return setting
+
+
+def _batch_of_one(setting: Setting) -> Setting | None:
+    """The first row of everything that has a row for each of the batch; None where that makes no sense."""
+    subject = setting.subject
+    rows = len(subject.at_hand[subject.inputs[0]]) if subject.at_hand[subject.inputs[0]].ndim else 1
+    if rows < 2:
+        return None
+
+    def first(value: Any) -> Any:
+        return value[:1] if isinstance(value, np.ndarray) and value.ndim and len(value) == rows else value
+
+    inputs = {name: first(subject.at_hand[name]) for name in subject.inputs}
+    single = Subject(subject.layer, inputs, [first(value) for value in subject.extra])
+    single.replays = subject.replays
+    try:
+        single.outputs(single.at_hand)
+    except LayerError:
+        return None
+    return Setting(single, {}, "a batch of one", is_own=False)
+
+
+def _input_names(layer: Any, count: int) -> list[str]:
+    """The names that forward gives its first `count` arguments."""
+    try:
+        parameters = inspect.signature(layer.forward).parameters.values()
+    except (AttributeError, TypeError, ValueError):
+        parameters = ()  # type: ignore[assignment]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return names[:count] if len(names) >= count else [f"x{i}" for i in range(count)] if count > 1 else ["x"]
+
+
+def _as_upstream(upstream: npt.ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:
+    array = np.asarray(upstream)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"upstream must be real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64)
