@@ -75,11 +75,11 @@ class Place:
         names = [] if all(map(self.close, outputs, other_outputs)) else ["y"]
         return names + ["d" + k for k in other_gradients if not self.close(gradients[k], other_gradients[k])]
 
-    def close(self, a: Array, b: Array) -> bool:
+    def close(self, a: Array, b: Array, scale: float = 0.0) -> bool:
         if a.shape != b.shape:
             return False
         with np.errstate(all="ignore"):
-            scale = np.abs(b[np.isfinite(b)]).max(initial=0.0) if b.size else 0.0
+            scale = max(scale, np.abs(b[np.isfinite(b)]).max(initial=0.0) if b.size else 0.0)
             same = np.abs(np.asarray(a, np.float64) - b) <= self.tolerance * scale + 1e-300
         return bool(np.all(same | (a == b) | (np.isnan(a) & np.isnan(b))))
 
@@ -340,6 +340,19 @@ def linear(place: Place) -> Iterator[Finding]:
     subject, upstream = place.subject, place.upstream
     if not subject.takes_upstream:
         return
+    if subject.has_default_upstream:
+        layer = subject.at(place.point)
+        subject.forward(layer, place.point)
+        default = {k: np.array(g) for k, g in subject.named(subject.backward(layer, [])).items()}
+        _, of_one = place.run(subject.at(place.point), place.point, [1.0])
+        for name in place.not_equal([], default, [], of_one):
+            yield Finding(
+                name,
+                "contract",
+                "default-upstream",
+                f"backward() without an argument is not backward(1): {name} is for another upstream gradient. A loss "
+                "ends the chain, its own upstream is 1.",
+            )
     nothing = [u * 0.0 for u in upstream]
     _, at_zero = place.run(subject.at(place.point), place.point, handed(nothing))
     told = set()
@@ -357,8 +370,9 @@ def linear(place: Place) -> Iterator[Finding]:
     other = [place.rng.permutation(np.ravel(u)).reshape(np.shape(u)) * -0.7 for u in upstream]
     _, of_other = place.run(subject.at(place.point), place.point, handed(other))
     combinations = {
-        "1000 times": ([1000.0 * u for u in upstream], {k: 1000 * g for k, g in place.gradients.items()}),
-        "1/1000 of": ([1e-3 * u for u in upstream], {k: 1e-3 * g for k, g in place.gradients.items()}),
+        # powers of 2, which rounding does not see
+        "1024 times": ([1024.0 * u for u in upstream], {k: 1024 * g for k, g in place.gradients.items()}),
+        "1/1024 of": ([u / 1024 for u in upstream], {k: g / 1024 for k, g in place.gradients.items()}),
         "the negative of": ([-u for u in upstream], {k: -g for k, g in place.gradients.items()}),
         "the sum of two": (
             [u + v for u, v in zip(upstream, other, strict=True)],
@@ -367,12 +381,12 @@ def linear(place: Place) -> Iterator[Finding]:
     }
     for what, (combined, expected) in combinations.items():
         _, got = place.run(subject.at(place.point), place.point, handed(combined))
-        loose = Place.not_equal
-        for name in loose(place, [], got, [], expected):
-            if name[1:] in told:
+        for key, gradient in expected.items():
+            name, scale = "d" + key, np.abs(place.gradients[key]).max(initial=0.0) * (1 if "two" in what else 0)
+            if key in told or place.close(got[key], gradient, float(scale)):
                 continue
             told.add(name[1:])
-            clipped = what == "1000 times" and np.abs(got[name[1:]]).max() < 0.9 * np.abs(expected[name[1:]]).max()
+            clipped = what == "1024 times" and np.abs(got[name[1:]]).max() < 0.9 * np.abs(expected[name[1:]]).max()
             yield Finding(
                 name,
                 "contract",

@@ -972,6 +972,7 @@ SPECIAL_CAUSES = {
     "all equal": ("wrong-at-equal-values", "where all inputs are equal (constant rows, ties, no variance)"),
     "small integers": ("wrong-at-integers", "at small whole numbers (ties, exact zeros)"),
     "of size 1e-5": ("wrong-where-small", "for very small inputs, of size 1e-5 (an epsilon is missing or misplaced)"),
+    "of size 5": ("wrong-where-large", "for inputs of size 5 (saturation, clipping)"),
     "of size 25": ("wrong-where-large", "for large inputs, of size 25 (saturation, clipping)"),
     "rows 1e3 apart": ("wrong-where-large", "for rows of very different size, 1e3 apart"),
     "of size 1e3": ("wrong-where-large", "for very large inputs, of size 1e3 (saturation, overflow, clipping)"),

@@ -158,7 +158,8 @@ class Examination:
             coarse = any(_is_single(y) for y in [*outputs, *check.gradients.values()])
             size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
             noise = 100 * check.noise / size if size else 0.0
-            tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2))
+            rough = 100 * max(self._relative_roughness(check, name) for name in subject.variables)
+            tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2), min(rough, 1e-2))
             place = Place(subject, point, upstream, self.options.domain, rng, tolerance)
         except (LayerError, BadReturn):
             return  # told by `look` already
@@ -232,8 +233,8 @@ class Examination:
                         "value",
                         "tie",
                         f"At a tie or kink each entry alone is within its limits, but {comparison.joint}: a tie is "
-                        "paid twice, or not at all. One of the tied entries must get the whole upstream gradient, or all "
-                        "of them shares that sum to it.",
+                        "paid twice, or not at all. One of the tied entries must get the whole upstream gradient, or "
+                        "all of them shares that sum to it.",
                         where,
                         reproduce=setting.reproduce,
                     )
@@ -273,6 +274,11 @@ class Examination:
         if entry.excess <= 3 * entry.slope.error + 20 * noise:
             return True
         return entry.excess < 3e-7 * largest and self._roughness(check, comparison.array, 1e-7) < 0.01 * entry.excess
+
+    def _relative_roughness(self, check: PointCheck, name: str) -> float:
+        gradient = check.gradients[name]
+        largest = float(np.abs(gradient).max(initial=0.0)) if gradient.size else 0.0
+        return self._roughness(check, name, 1e-14) / largest if 0 < largest < np.inf else 0.0
 
     def _roughness(self, check: PointCheck, name: str, distance: float) -> float:
         """The rounding error of backward's numbers: their third differences along a line of relative steps."""

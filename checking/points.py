@@ -99,6 +99,7 @@ SPECIAL: dict[str, Callable[[tuple[int, ...], Interval, np.random.Generator], Ar
     "all equal": constant,
     "all zero": zero,
     "of size 1e-5": scaled(1e-5),
+    "of size 5": scaled(5.0),
     "of size 25": scaled(25.0),
     "of size 1e3": scaled(1e3),
     "rows 1e3 apart": rows_apart,

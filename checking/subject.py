@@ -66,7 +66,9 @@ class Subject:
         clash = set(self.inputs) & set(self.params)
         if clash:
             raise ValueError(f"an input and a parameter have the same name: {', '.join(sorted(clash))}")
-        self.takes_upstream = bool(inspect.signature(layer.backward).parameters)
+        arguments = list(inspect.signature(layer.backward).parameters.values())
+        self.takes_upstream = bool(arguments)
+        self.has_default_upstream = bool(arguments) and arguments[0].default is not inspect.Parameter.empty
         self.replays = False
         self._global_random = np.random.get_state()
         self._loaded: Point = {}
