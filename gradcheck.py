@@ -81,9 +81,11 @@ def gradcheck(
     with quiet():
         examination = Examination(layer, options, reference)
         own = Setting(subject, {}, "", is_own=True)
-        if examination.first_look(own) and examination.look(
-            own, "at your point", subject.at_hand, upstream=given, is_own=True, every_entry=True
-        ):
+        if not examination.first_look(own):
+            return examination.report
+        if given is not None:
+            _must_fit(given[0], subject)
+        if examination.look(own, "at your point", subject.at_hand, upstream=given, is_own=True, every_entry=True):
             _look_around(examination, own)
             single = _batch_of_one(own)
             if single is not None:
@@ -251,6 +253,12 @@ def _input_names(layer: Any, count: int) -> list[str]:
         parameters = ()  # type: ignore[assignment]
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return names[:count] if len(names) >= count else [f"x{i}" for i in range(count)] if count > 1 else ["x"]
+
+
+def _must_fit(upstream: np.ndarray[Any, np.dtype[Any]], subject: Subject) -> None:
+    shape = subject.outputs(subject.at_hand)[0].shape
+    if upstream.shape != shape:
+        raise ValueError(f"upstream must have the output's shape {shape}, got {upstream.shape}")
 
 
 def _as_upstream(upstream: npt.ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:

@@ -367,16 +367,19 @@ def linear(place: Place) -> Iterator[Finding]:
                 f"for an upstream gradient of zeros d{name} is not zero: something is added that does not depend on "
                 "the upstream (weight decay belongs into the optimizer).",
             )
-    other = [place.rng.permutation(np.ravel(u)).reshape(np.shape(u)) * -0.7 for u in upstream]
+    # On a grid the sum of two upstream gradients is exact, and their multiples by powers of 2 are: no rounding is
+    # taken for a lack of linearity.
+    grid = [np.asarray(np.round(np.asarray(u) * 2**20) / 2**20) for u in upstream]
+    other = [np.round(place.rng.permutation(np.ravel(u)).reshape(np.shape(u)) * -0.7 * 2**20) / 2**20 for u in grid]
+    _, of_grid = place.run(subject.at(place.point), place.point, handed(grid))
     _, of_other = place.run(subject.at(place.point), place.point, handed(other))
     combinations = {
-        # powers of 2, which rounding does not see
-        "1024 times": ([1024.0 * u for u in upstream], {k: 1024 * g for k, g in place.gradients.items()}),
-        "1/1024 of": ([u / 1024 for u in upstream], {k: g / 1024 for k, g in place.gradients.items()}),
-        "the negative of": ([-u for u in upstream], {k: -g for k, g in place.gradients.items()}),
+        "1024 times": ([1024.0 * u for u in grid], {k: 1024 * g for k, g in of_grid.items()}),
+        "1/1024 of": ([u / 1024 for u in grid], {k: g / 1024 for k, g in of_grid.items()}),
+        "the negative of": ([-u for u in grid], {k: -g for k, g in of_grid.items()}),
         "the sum of two": (
-            [u + v for u, v in zip(upstream, other, strict=True)],
-            {k: g + of_other[k] for k, g in place.gradients.items()},
+            [u + v for u, v in zip(grid, other, strict=True)],
+            {k: g + of_other[k] for k, g in of_grid.items()},
         ),
     }
     for what, (combined, expected) in combinations.items():

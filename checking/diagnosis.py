@@ -849,14 +849,11 @@ def located(evidence: Evidence) -> tuple[str, str]:
     share = f"{len(wrong)} of {len(entries)} entries looked at"
     numbers = f"the worst, {array}{list(worst.index)}, is {worst.analytic:.6g} and should be {_wanted(worst)}"
     relative = max(e.excess for e in wrong) / scale
-    if relative < 2e-6 and len(wrong) > 0.3 * len(entries) and relative > 1e-9:
+    if 1e-9 < relative < 2e-6 and len(wrong) > 0.3 * len(entries):
         close = f"{array} is right to about {-int(np.log10(relative))} digits and no more"
-        single = f"{close}: it is computed in single precision (float32) on the way, digits are lost."
-        return (
-            ("single-precision", single)
-            if relative < 4e-7
-            else ("", close + ": a small term is missing, such as an epsilon.")
-        )
+        if relative < 4e-7 or np.array_equal(comparison.analytic, comparison.analytic.astype(np.float32)):
+            return "single-precision", f"{close}: it is computed in single precision (float32), digits are lost."
+        return "", f"{close}: a small term is missing, such as an epsilon."
     cause, text = _at_kink(evidence.name, wrong, evidence.check.point[evidence.name])
     if not text:
         cause, text = _pattern(evidence)

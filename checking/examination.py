@@ -17,7 +17,7 @@ from handgrad.checking.numeric import EPS
 from handgrad.checking.points import KINKED, REALS, Interval, Sizes
 from handgrad.checking.report import Finding, Report, Row, Unresolved
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
-from handgrad.checking.values import Comparison, Entry, PointCheck, handed
+from handgrad.checking.values import FLOOR, SINGLE_FLOOR, Comparison, Entry, PointCheck, handed
 from handgrad.params import Array
 
 KINK_CONVENTIONS = (None, "left", "right", "mean")
@@ -72,6 +72,8 @@ class Examination:
         self.options, self.reference = options, reference
         self.report = Report(describe(layer), options.seed)
         self.wrong: dict[str, Finding] = {}
+        self.is_single = False
+        """Whether forward computes in single precision, somewhere: backward may then, too."""
 
     def first_look(self, setting: Setting) -> bool:
         """Whether forward works at all; finds out whether it draws random numbers, and replays them if so."""
@@ -80,6 +82,7 @@ class Examination:
             before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]
             first = subject.outputs(point)
             second = subject.outputs(point)
+            self.is_single = any(_is_single(y) for y in first)
             if _equal(first, second):
                 return True
             subject.replays = True
@@ -158,7 +161,7 @@ class Examination:
             coarse = any(_is_single(y) for y in [*outputs, *check.gradients.values()])
             size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
             noise = 100 * check.noise / size if size else 0.0
-            rough = 100 * max(self._relative_roughness(check, name) for name in subject.variables)
+            rough = 1000 * max(self._relative_roughness(check, name) for name in subject.variables)
             tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2), min(rough, 1e-2))
             place = Place(subject, point, upstream, self.options.domain, rng, tolerance)
         except (LayerError, BadReturn):
@@ -215,6 +218,7 @@ class Examination:
             domain=self.options.domain,
             at_kink=self.options.at_kink,
             own_point=is_own,
+            floor=SINGLE_FLOOR if self.is_single else FLOOR,
         )
         comparisons = check.compare(every_entry=every_entry)
         self.report.points += 1
@@ -278,7 +282,8 @@ class Examination:
     def _relative_roughness(self, check: PointCheck, name: str) -> float:
         gradient = check.gradients[name]
         largest = float(np.abs(gradient).max(initial=0.0)) if gradient.size else 0.0
-        return self._roughness(check, name, 1e-14) / largest if 0 < largest < np.inf else 0.0
+        roughness = max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
+        return roughness / largest if 0 < largest < np.inf else 0.0
 
     def _roughness(self, check: PointCheck, name: str, distance: float) -> float:
         """The rounding error of backward's numbers: their third differences along a line of relative steps."""

@@ -149,7 +149,7 @@ def slope(
             return Slope(value, error, step.left, step.right, steps=taken)
         if len(taken) > 3 and _constant([s.gap for s in taken[-3:]], 100 * step.rounding):
             break  # a kink exactly here: the gap does not depend on the step
-        if step.rounding > max(scale, abs(step.right), abs(step.left)) and len(taken) > 3:
+        if len(taken) > 6 and step.rounding > max(scale, *(abs(s.central) for s in taken)) > 0:
             break
     if not estimates:
         return Slope(math.nan, math.inf, math.nan, math.nan, steps=taken)

@@ -34,6 +34,9 @@ TINY = 1e-30
 FLOOR = 1e-8
 """What an entry may be off, relative to the largest of its array: less than single precision, more than rounding."""
 
+SINGLE_FLOOR = 2e-6
+"""The same for a layer whose forward computes in single precision."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -91,9 +94,10 @@ class PointCheck:
         domain: Mapping[str, Interval],
         at_kink: str | None = None,
         own_point: bool = True,
+        floor: float = FLOOR,
     ) -> None:
         self.subject, self.point, self.rng, self.domain = subject, point, rng, domain
-        self.at_kink, self.own_point = at_kink, own_point
+        self.at_kink, self.own_point, self.floor = at_kink, own_point, floor
         self.upstream = [np.asarray(u, np.float64) for u in upstream]
         self.weights = flat(self.upstream)
         self.one_signed = bool(np.all(self.weights > 0) or np.all(self.weights < 0))
@@ -219,7 +223,7 @@ class PointCheck:
 
     def _judged(self, index: tuple[int, ...], guess: float, found: Slope, largest: float, line: Line) -> Entry:
         size = self._size(largest)
-        tolerance = 3 * found.error + FLOOR * largest + TINY * float(np.abs(self.weights).max())
+        tolerance = 3 * found.error + self.floor * largest + TINY * float(np.abs(self.weights).max())
         if found.kink and self.at_kink is not None:
             sought = {"left": found.left, "right": found.right, "mean": (found.left + found.right) / 2}[self.at_kink]
             found = Slope(sought, found.error, sought, sought, steps=found.steps)
