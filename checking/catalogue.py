@@ -28,6 +28,8 @@ FUNCTIONS: list[tuple[str, Callable[[Array], Array]]] = [
     ("(z > 0)", lambda z: (z > 0).astype(float)),
     ("(z < 0)", lambda z: (z < 0).astype(float)),
     ("|z|", np.abs),
+    ("max(0, z)", lambda z: np.maximum(z, 0)),
+    ("min(0, z)", lambda z: np.minimum(z, 0)),
     ("sign(z)", np.sign),
     ("sigmoid(z)", sigmoid),
     ("(1 - sigmoid(z))", lambda z: 1 - sigmoid(z)),
@@ -144,6 +146,15 @@ class Normal:
     @property
     def other_axes(self) -> tuple[int, ...]:
         return tuple(i for i in range(self.seen.x.ndim) if i not in self.axes) or self.axes
+
+    @property
+    def count(self) -> int:
+        """How many numbers each mean is of."""
+        return int(np.prod([self.seen.x.shape[axis] for axis in self.axes]))
+
+    @property
+    def other_count(self) -> int:
+        return int(np.prod([self.seen.x.shape[axis] for axis in self.other_axes]))
 
     @property
     def centred(self) -> Array:
@@ -323,6 +334,12 @@ NORMALISATION += [
         _normalised(lambda n: _with_means_over(n, n.other_axes)),
     ),
     Mistake(
+        "wrong-count",
+        "{d} divides the sums of its means by the wrong number: by the size of the batch where the number of features "
+        "belongs, or the other way round (1/N for 1/D).",
+        _normalised(lambda n: _with_means_of(n, n.other_count / n.count)),
+    ),
+    Mistake(
         "mean-path-forgotten",
         "{d} lacks the mean path and gamma.",
         _normalised(lambda n: n.inverse * (n.seen.u - n.xhat * n.mean(n.seen.u * n.xhat))),
@@ -340,6 +357,10 @@ def _with_means_over(n: Normal, axes: tuple[int, ...]) -> Array:
         return np.asarray(a.mean(axis=axes, keepdims=True))
 
     return n.inverse * (n.inner - mean(n.inner) - n.xhat * mean(n.inner * n.xhat))
+
+
+def _with_means_of(n: Normal, factor: float) -> Array:
+    return n.inverse * (n.inner - (n.mean(n.inner) + n.xhat * n.mean(n.inner * n.xhat)) / factor)
 
 
 def _norm(s: Seen, reduce: Callable[..., Array]) -> Array:

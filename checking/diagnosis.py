@@ -37,6 +37,8 @@ class Case:
     name: str
     sizes: Sizes
     domain: Mapping[str, Interval]
+    including: list[int] = field(default_factory=list)
+    """Entries that must be differentiated though the array is too large for all."""
     analytic: Array = field(init=False)
     known: list[int] = field(init=False)
 
@@ -46,7 +48,8 @@ class Case:
         rng = np.random.default_rng(0)
         self.known = list(range(size))
         if size > MOST_COLUMNS:
-            self.known = sorted(int(k) for k in rng.choice(size, MOST_COLUMNS, replace=False))
+            some = {int(k) for k in rng.choice(size, MOST_COLUMNS, replace=False)}
+            self.known = sorted(some | set(self.including))
         self.outputs = self.subject.outputs(self.point)
         self._columns: dict[str, tuple[Array, Array]] = {}
         self.jacobian, self.errors = self.columns_of(self.name)
@@ -106,11 +109,20 @@ class Case:
         if not seen.any():
             return False
         scale = max(np.abs(self.analytic[seen]).max(), np.abs(predicted[seen]).max())
-        error = 10 * float(self.errors.max(initial=0.0)) * float(np.abs(self.weights).sum())
-        return bool(np.all(np.abs(predicted - self.analytic)[seen] <= TOLERANCE * scale + min(error, 1e-6 * scale)))
+        return bool(np.all(np.abs(predicted - self.analytic)[seen] <= TOLERANCE * scale + self._error(scale)))
 
-    def is_right(self) -> bool:
-        return self.fits(self.numeric)
+    def differs(self, predicted: Array | None) -> bool:
+        """Whether this prediction is another than the right gradient."""
+        if predicted is None:
+            return False
+        numeric = self.numeric
+        seen = np.isfinite(predicted) & np.isfinite(numeric)
+        scale = np.abs(numeric[seen]).max(initial=0.0)
+        return bool(np.any(np.abs(predicted - numeric)[seen] > 3 * TOLERANCE * scale + 2 * self._error(scale)))
+
+    def _error(self, scale: float) -> float:
+        error = 10 * float(self.errors.max(initial=0.0)) * float(np.abs(self.weights).sum())
+        return min(error, 1e-6 * scale)
 
 
 @dataclass
@@ -136,15 +148,17 @@ class Evidence:
         """The point at which the gradient was found wrong, and a second one of ordinary values."""
         name, rng = comparison.array, options.rng("diagnosis")
         upstream = [np.asarray(u, np.float64) for u in check.upstream]
+        shape = comparison.analytic.shape
+        wrong = [int(np.ravel_multi_index(e.index, shape)) for e in comparison.with_verdict("wrong")] if shape else []
         cases = []
         try:
-            cases.append(Case(subject, check.point, upstream, name, sizes, options.domain))
+            cases.append(Case(subject, check.point, upstream, name, sizes, options.domain, wrong))
             inputs = {
                 key: ordinary(check.point[key].shape, options.domain.get(key, REALS), rng) for key in subject.inputs
             }
             params = nudged({key: check.point[key] for key in subject.params}, options.domain, rng)
             other = [np.asarray(2.3) if u.ndim == 0 else rng.standard_normal(u.shape) for u in upstream]
-            cases.append(Case(subject, {**inputs, **params}, other, name, sizes, options.domain))
+            cases.append(Case(subject, {**inputs, **params}, other, name, sizes, options.domain, wrong))
         except (LayerError, BadReturn):
             pass
         return cls(name, comparison, check, cases, values)
@@ -163,13 +177,21 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
         if len(cases) > 1:
             for cause, message, predict in hypotheses(first):
                 try:
-                    if all(case.fits(predict(case)) for case in cases) and not all(
-                        same(predict(case), case.numeric) for case in cases
-                    ):
-                        return cause, message.replace("{d}", array)
+                    predicted = [predict(case) for case in cases]
+                    if all(map(Case.fits, cases, predicted)) and any(map(Case.differs, cases, predicted)):
+                        return _placed(evidence, cause, message.replace("{d}", array))
                 except (LayerError, BadReturn, ValueError, IndexError, ZeroDivisionError):
                     continue
     return located(evidence)
+
+
+def _placed(evidence: Evidence, cause: str, message: str) -> tuple[str, str]:
+    """The cause; where only some inputs are concerned (negative ones, say), that is it, and the formula explains it."""
+    if cause in ("wrong-derivative", "wrong-input"):
+        where, text = _pattern(evidence)
+        if where.startswith("wrong-"):
+            return where, f"{message[:-1]}: it is wrong {text}."
+    return cause, message
 
 
 def same(a: Array | None, b: Array) -> bool:
@@ -196,6 +218,7 @@ def hypotheses(first: Case) -> Iterator[Hypothesis]:
     yield from _other_upstream(first)
     yield from _parts_of_the_jacobian(first)
     yield from _wrong_derivative(first)
+    yield from _wrong_sum(first)
     yield from _other_values(first)
     yield from _sums_of_parts(first)
     yield from _wrong_factor(first)
@@ -571,23 +594,11 @@ def _parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
         yield (
             "overwritten-not-added",
             f"{{d}} keeps only the {text} of the paths by which an entry reaches the output: contributions overwrite "
-            "each other instead of being summed (= for +=; fan-out sums the gradients).",
+            "each other instead of being summed (= for +=, or a repeated index: np.add.at; fan-out "
+            "sums the gradients).",
             lambda case, which=which: _one_path(case, which),  # type: ignore[misc]
         )
-    for axis, where in itertools.product(range(first.analytic.ndim), (0, -1)):
-        name = "first" if where == 0 else "last"
-        what = {0: "row", first.analytic.ndim - 1: "column"}.get(axis, f"slice along axis {axis}")
-        yield (
-            f"{name}-{what.split()[0]}-only",
-            f"{{d}} is right in its {name} {what} only, and zero elsewhere.",
-            lambda case, axis=axis, where=where: _only_slice(case.numeric, axis, where),  # type: ignore[misc]
-        )
-        yield (
-            f"{name}-{what.split()[0]}-missing",
-            f"{{d}} is zero in its {name} {what}, and right elsewhere: a loop or slice ends one too early, or "
-            "starts one too late.",
-            lambda case, axis=axis, where=where: case.numeric - _only_slice(case.numeric, axis, where),  # type: ignore[misc]
-        )
+    yield from _slices_missing(first)
     for axis in range(first.analytic.ndim):
         yield (
             "averaged",
@@ -650,11 +661,26 @@ def _one_path(case: Case, which: int) -> Array:
     return whole.reshape(case.analytic.shape)
 
 
-def _only_slice(array: Array, axis: int, where: int) -> Array:
-    kept = np.zeros_like(array)
-    index: list[Any] = [slice(None)] * array.ndim
-    index[axis] = where
-    kept[tuple(index)] = array[tuple(index)]
+def _slices_missing(first: Case) -> Iterator[Hypothesis]:
+    """Zero in the first or last rows or columns: a loop or slice that ends too early, or starts too late."""
+    for axis, size in enumerate(first.analytic.shape):
+        word = "row" if axis == 0 else "column" if axis == first.analytic.ndim - 1 else "slice"
+        for count, at_end in itertools.product(range(1, size), (True, False)):
+            end = "last" if at_end else "first"
+            what = f"{end} {word}" if count == 1 else f"{end} {count} {word}s ({'trailing' if at_end else 'leading'})"
+            yield (
+                f"{end}-{word}-missing" if count == 1 else f"{'trailing' if at_end else 'leading'}-{word}s-missing",
+                f"{{d}} is zero in its {what} along axis {axis}, and right elsewhere: a loop or slice ends too early, or "
+                "starts too late (a border, a stride).",
+                lambda case, axis=axis, count=count, at_end=at_end: _without(  # type: ignore[misc]
+                    case.numeric, axis, slice(-count, None) if at_end else slice(count)
+                ),
+            )
+
+
+def _without(array: Array, axis: int, part: slice) -> Array:
+    kept = array.copy()
+    kept[(slice(None),) * axis + (part,)] = 0
     return kept
 
 
@@ -787,6 +813,34 @@ def _wrong_derivative(first: Case) -> Iterator[Hypothesis]:
         )
 
 
+def _wrong_sum(first: Case) -> Iterator[Hypothesis]:
+    """A parameter's gradient as the sum of upstream times a simple function, but the wrong one."""
+    if first.name not in first.subject.params or first.x.shape != first.u.shape or first.u.ndim < 1:
+        return
+    for axes in ((0,), tuple(range(first.u.ndim)), tuple(i for i in range(first.u.ndim) if i != 1)):
+        if np.shape(first.u.sum(axis=axes)) != first.analytic.shape:
+            continue
+        for (name, of), (text, function) in itertools.product(
+            (("x", lambda case: case.x), ("y", lambda case: case.y)), catalogue.FUNCTIONS
+        ):
+            yield (
+                "wrong-derivative",
+                f"{{d}} is exactly the sum of upstream * {text.replace('z', name)}, which is not this parameter's "
+                f"derivative{_right_sum(first, axes)}.",
+                lambda case, of=of, function=function, axes=axes: np.asarray(  # type: ignore[misc]
+                    (case.u * function(of(case))).sum(axis=axes)
+                ),
+            )
+
+
+def _right_sum(first: Case, axes: tuple[int, ...]) -> str:
+    for name, values in (("x", first.x), ("y", first.y)):
+        for text, function in catalogue.FUNCTIONS:
+            if same(np.asarray((first.u * function(values)).sum(axis=axes)), first.numeric):
+                return f"; the differences give the sum of upstream * {text.replace('z', name)}"
+    return ""
+
+
 def _wrong_factor(first: Case) -> Iterator[Hypothesis]:
     """The right gradient times a simple function of the input or output, or without it."""
     for (name, of), (text, function) in itertools.product(_functions(first), catalogue.FUNCTIONS):
@@ -849,17 +903,39 @@ def located(evidence: Evidence) -> tuple[str, str]:
     share = f"{len(wrong)} of {len(entries)} entries looked at"
     numbers = f"the worst, {array}{list(worst.index)}, is {worst.analytic:.6g} and should be {_wanted(worst)}"
     relative = max(e.excess for e in wrong) / scale
-    if 1e-9 < relative < 2e-6 and len(wrong) > 0.3 * len(entries):
+    if relative < 3e-7 or (relative < 2e-6 and len(wrong) > 0.3 * len(entries)):
         close = f"{array} is right to about {-int(np.log10(relative))} digits and no more"
         if relative < 4e-7 or np.array_equal(comparison.analytic, comparison.analytic.astype(np.float32)):
             return "single-precision", f"{close}: it is computed in single precision (float32), digits are lost."
         return "", f"{close}: a small term is missing, such as an epsilon."
+    there, factor = _what_is_there(evidence)
     cause, text = _at_kink(evidence.name, wrong, evidence.check.point[evidence.name])
     if not text:
         cause, text = _pattern(evidence)
     if not text:
         cause, text = SPECIAL_CAUSES.get(evidence.values, ("", "in most places" if len(wrong) > 1 else "here"))
-    return cause, f"{array} is wrong {text} ({share}); {numbers}."
+    return cause or factor, f"{array} is wrong {text} ({share}){there}; {numbers}."
+
+
+def _what_is_there(evidence: Evidence) -> tuple[str, str]:
+    """What the wrong entries are, if that is simple: 0, or a constant times the right value; and the factor's name."""
+    ratios: list[float] = []
+    for one in map(Seen.of, evidence.cases):
+        numeric = one.case.numeric
+        usable = one.wrong & (np.abs(numeric) > 1e-6 * np.abs(numeric[np.isfinite(numeric)]).max(initial=1e-300))
+        ratios += (one.case.analytic[usable] / numeric[usable]).tolist()
+    if len(ratios) < 2:
+        return "", ""
+    if max(map(abs, ratios)) < 1e-12:
+        return ", where backward gives 0", ""
+    c = ratios[0]
+    if max(abs(r - c) for r in ratios) > 1e-6 * abs(c):
+        return "", ""
+    for name, value in _numbers(evidence.cases[0]).items():
+        for cause, factor in ((f"missing-factor-{name}", 1 / value), (f"extra-factor-{name}", value)):
+            if abs(c - factor) < 1e-6 * abs(factor):
+                return f", where it is exactly {c:.6g} times the right value: {name} = {value:.6g} there", cause
+    return f", where it is exactly {c:.6g} times the right value", ""
 
 
 def _at_kink(name: str, wrong: list[Any], x: Array) -> tuple[str, str]:
@@ -938,7 +1014,19 @@ def _pattern(evidence: Evidence) -> tuple[str, str]:
         if wrong.size > 1 and right.size > 1 and wrong.min() > right.max():
             return "wrong-where-large", f"only where |{name}| > {right.max():.3g} (saturated, clipped or past a limit)"
         if wrong.size > 1 and right.size > 1 and wrong.max() < right.min():
-            return "wrong-where-small", f"only where |{name}| < {right.min():.3g}"
+            return "wrong-where-small", f"only where |{name}| < {right.min():.3g} (a clip or an epsilon acts there)"
+        wrong = np.concatenate([v[one.wrong] for v, one in zip(x, seen, strict=True)])
+        right = np.concatenate([v[one.right] for v, one in zip(x, seen, strict=True)])
+        if wrong.size > 1 and right.size > 1 and wrong.min() > right.max() > 0:
+            return (
+                "wrong-where-large",
+                f"only where {name} > {right.max():.3g} (past an upper limit: clipped, saturated)",
+            )
+        if wrong.size > 1 and right.size > 1 and wrong.max() < right.min() < 0:
+            return (
+                "wrong-where-large",
+                f"only where {name} < {right.min():.3g} (past a lower limit: clipped, saturated)",
+            )
     if len(seen) > 1:
         return _place(seen)
     return "", ""
@@ -955,12 +1043,12 @@ def _place(seen: list[Seen]) -> tuple[str, str]:
             if all(one.is_exactly(mask) for one in seen):
                 return f"one-{what.split()[0]}", f"only in {what} {k}"
             if all(one.is_exactly(~mask) for one in seen):
-                return f"all-but-one-{what.split()[0]}", f"everywhere but in {what} {k}"
+                return "", f"everywhere but in {what} {k}"
     if len(shape) == 2 and min(shape) > 1:
         if all(one.is_exactly(np.eye(*shape, dtype=bool)) for one in seen):
-            return "diagonal", "only on the diagonal"
+            return "", "only on the diagonal"
         if all(one.is_exactly(~np.eye(*shape, dtype=bool)) for one in seen):
-            return "off-diagonal", "only off the diagonal"
+            return "", "only off the diagonal"
     return "", ""
 
 

@@ -161,9 +161,9 @@ class Examination:
             coarse = any(_is_single(y) for y in [*outputs, *check.gradients.values()])
             size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
             noise = 100 * check.noise / size if size else 0.0
-            rough = 1000 * max(self._relative_roughness(check, name) for name in subject.variables)
-            tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2), min(rough, 1e-2))
-            place = Place(subject, point, upstream, self.options.domain, rng, tolerance)
+            rounding = {name: self._rounding(check, name) for name in subject.variables}
+            tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2))
+            place = Place(subject, point, upstream, self.options.domain, rng, tolerance, rounding)
         except (LayerError, BadReturn):
             return  # told by `look` already
         for finding in broken_items(place, self.options.skip):
@@ -274,16 +274,14 @@ class Examination:
         largest = float(np.abs(comparison.analytic).max())
         if entry.excess > 1e-5 * largest:
             return False
-        noise = max(self._roughness(check, comparison.array, distance) for distance in (1e-14, 1e-12))
+        noise = self._rounding(check, comparison.array)
         if entry.excess <= 3 * entry.slope.error + 20 * noise:
             return True
         return entry.excess < 3e-7 * largest and self._roughness(check, comparison.array, 1e-7) < 0.01 * entry.excess
 
-    def _relative_roughness(self, check: PointCheck, name: str) -> float:
-        gradient = check.gradients[name]
-        largest = float(np.abs(gradient).max(initial=0.0)) if gradient.size else 0.0
-        roughness = max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
-        return roughness / largest if 0 < largest < np.inf else 0.0
+    def _rounding(self, check: PointCheck, name: str) -> float:
+        """The size of the rounding errors in backward's numbers."""
+        return max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
 
     def _roughness(self, check: PointCheck, name: str, distance: float) -> float:
         """The rounding error of backward's numbers: their third differences along a line of relative steps."""

@@ -25,7 +25,7 @@ EPS = float(np.finfo(np.float64).eps)
 START = 4.0**-4
 COARSE_START = 4.0**-1
 """Where to begin when the layer computes in single precision, or is as noisy."""
-STEPS = 12
+STEPS = 15
 RATIO = 4.0
 
 TIGHT = 1e-9
@@ -143,9 +143,8 @@ def slope(
         enough = TIGHT * scale + 3 * step.rounding
         if every_step:
             continue
-        if roughness == 0 and (
-            (guess is not None and abs(value - guess) <= enough) or (len(estimates) > 1 and error <= 0.1 * enough)
-        ):
+        confirmed = guess is not None and abs(value - guess) <= enough and error <= 1e-3 * scale + enough
+        if roughness == 0 and (confirmed or (len(estimates) > 1 and error <= 0.1 * enough)):
             return Slope(value, error, step.left, step.right, steps=taken)
         if len(taken) > 3 and _constant([s.gap for s in taken[-3:]], 100 * step.rounding):
             break  # a kink exactly here: the gap does not depend on the step
@@ -153,13 +152,25 @@ def slope(
             break
     if not estimates:
         return Slope(math.nan, math.inf, math.nan, math.nan, steps=taken)
-    value, error = min(estimates, key=lambda pair: pair[1])
+    value, error = _consistent(estimates)
     behaviour = _at_the_point(taken, max(scale, abs(value)))
     if behaviour == "kink":
         left, left_error = _one_sided([(s.left, s.rounding) for s in taken])
         right, right_error = _one_sided([(s.right, s.rounding) for s in taken])
         return Slope((left + right) / 2, max(left_error, right_error), left, right, kink=True, steps=taken)
     return Slope(value, error, value, value, jump=behaviour == "jump", steps=taken)
+
+
+def _consistent(estimates: list[tuple[float, float]]) -> tuple[float, float]:
+    """The estimate of the smallest error that those at smaller steps bear out.
+
+    Steps longer than a function's features agree by chance now and then; smaller steps then tell.
+    """
+    for value, error in sorted(estimates, key=lambda pair: pair[1]):
+        later = estimates[estimates.index((value, error)) + 1 :]
+        if all(abs(value - other) <= 3 * (error + bound) for other, bound in later):
+            return value, error
+    return estimates[-1]
 
 
 def _constant(gaps: list[float], least: float) -> bool:
