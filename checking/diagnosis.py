@@ -670,8 +670,8 @@ def _slices_missing(first: Case) -> Iterator[Hypothesis]:
             what = f"{end} {word}" if count == 1 else f"{end} {count} {word}s ({'trailing' if at_end else 'leading'})"
             yield (
                 f"{end}-{word}-missing" if count == 1 else f"{'trailing' if at_end else 'leading'}-{word}s-missing",
-                f"{{d}} is zero in its {what} along axis {axis}, and right elsewhere: a loop or slice ends too early, or "
-                "starts too late (a border, a stride).",
+                f"{{d}} is zero in its {what} along axis {axis}, and right elsewhere: a loop or slice ends too early, "
+                "or starts too late (a border, a stride).",
                 lambda case, axis=axis, count=count, at_end=at_end: _without(  # type: ignore[misc]
                     case.numeric, axis, slice(-count, None) if at_end else slice(count)
                 ),

@@ -280,18 +280,27 @@ class Examination:
         return entry.excess < 3e-7 * largest and self._roughness(check, comparison.array, 1e-7) < 0.01 * entry.excess
 
     def _rounding(self, check: PointCheck, name: str) -> float:
-        """The size of the rounding errors in backward's numbers."""
-        return max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
+        """The size of the rounding errors in backward's numbers, near the point and for other upstream gradients.
 
-    def _roughness(self, check: PointCheck, name: str, distance: float) -> float:
-        """The rounding error of backward's numbers: their third differences along a line of relative steps."""
+        In the upstream backward is linear, so that any bend is rounding; a large one is a mistake, and not excused.
+        """
+        near = max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
+        largest = float(np.abs(check.gradients[name]).max(initial=0.0))
+        return max(near, min(self._roughness(check, name, 0.0, reach=1.0), 3e-3 * largest))
+
+    def _roughness(self, check: PointCheck, name: str, distance: float, reach: float | None = None) -> float:
+        """The rounding error of backward's numbers: their third differences along a line of relative steps.
+
+        `distance` is the steps' length for inputs and parameters, `reach` for the upstream gradient.
+        """
+        reach = distance if reach is None else reach
         subject, rng = check.subject, self.options.rng("rounding " + name)
         directions = {key: rng.standard_normal(value.shape) for key, value in check.point.items()}
         above = [rng.standard_normal(np.shape(u)) for u in check.upstream]
         samples = []
         for j in range(7):
             moved = {k: np.asarray(v * (1 + distance * j * directions[k])) for k, v in check.point.items()}
-            upstream = [u * (1 + distance * j * v) for u, v in zip(check.upstream, above, strict=True)]
+            upstream = [u * (1 + reach * j * v) for u, v in zip(check.upstream, above, strict=True)]
             try:
                 samples.append(np.asarray(subject.gradients(moved, handed(upstream))[name], np.float64))
             except (LayerError, BadReturn):

@@ -131,7 +131,7 @@ SPECIMENS: dict[str, list[Specimen]] = {
     "Flatten": [
         Specimen(
             inputs={"x": "N C W H"},
-            sizes={"N": 2, "C": 3, "W": 4, "H": 2},
+            sizes={"N": 2, "C": 3, "W": 2, "H": 4},
             forward=lambda layer, x: x.reshape(len(x), -1),
             mathematics={"dx": "dx = upstream, shaped as x was (L13)"},
         )

@@ -283,11 +283,11 @@ class PointCheck:
 
         They are told apart a little beside the point, where they no longer coincide.
         """
-        width, centre = 4e-3, self.point
+        width, centre = 0.02, self.point
         signs: set[int] = set()
         for _ in range(2):
             offsets = {
-                name: 0.28 * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
+                name: 1e-3 * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
                 for name in self.subject.inputs
             }
             self.point = {**centre, **{name: centre[name] + offset for name, offset in offsets.items()}}

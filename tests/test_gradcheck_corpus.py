@@ -1,0 +1,100 @@
+"""The checker against planted bugs, correct layers that make checkers cry wolf, and mutants of our own backwards."""
+
+import numpy as np
+import pytest
+from corpus import BUGS, CORRECT
+from mutants import mutants_of
+
+from handgrad import sweep
+from handgrad.checking.specimens import SPECIMENS
+from handgrad.checking.targets import own_layers
+
+MUTANTS = [mutant for cls in own_layers() for mutant in mutants_of(cls)]
+
+
+def swept(case, seed=0):
+    return sweep(
+        case.make,
+        case.inputs,
+        case.sizes,
+        extra=case.extra,
+        point=case.point,
+        domain=case.domain,
+        variants=case.variants,
+        at_kink=case.at_kink,
+        seed=seed,
+    )
+
+
+def test_the_corpus_is_large_enough():
+    assert len(BUGS) >= 80 and len(CORRECT) >= 25
+    assert len({case.name for case in (*BUGS, *CORRECT)}) == len(BUGS) + len(CORRECT)
+
+
+@pytest.mark.parametrize("case", BUGS, ids=lambda case: case.name)
+def test_a_planted_bug_is_caught(case):
+    report = swept(case)
+    assert report.findings, f"seed 0, nothing found:\n{report}"
+
+
+@pytest.mark.parametrize("case", CORRECT, ids=lambda case: case.name)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_correct_layer_passes(case, seed):
+    report = swept(case, seed)
+    assert report.ok, f"seed {seed}\n{report}"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mutant_is_killed_and_an_equivalent_one_passes(mutant):
+    reports = [_report(mutant.changed, specimen) for specimen in SPECIMENS[mutant.original.__name__]]
+    equivalent = all(_same_results(mutant, specimen) for specimen in SPECIMENS[mutant.original.__name__])
+    killed = any(report.findings for report in reports)
+    assert killed != equivalent, "\n".join(map(str, reports))
+
+
+def _report(cls, specimen):
+    return sweep(
+        lambda sizes, rng: specimen.make(cls, sizes, rng),
+        specimen.inputs,
+        specimen.sizes,
+        extra=specimen.extra,
+        at_kink=specimen.at_kink,
+    )
+
+
+def _same_results(mutant, specimen):
+    """Whether original and mutant return the same for many inputs: an oracle that knows nothing of derivatives."""
+    for seed in range(12):
+        results = []
+        for cls in (mutant.original, mutant.changed):
+            rng = np.random.default_rng(seed)
+            sizes = {**specimen.sizes, "N": 1 + seed % 4}
+            layer = specimen.make(cls, sizes, rng).astype(np.float64)
+            for name in layer.params:
+                layer.params[name] = rng.standard_normal(layer.params[name].shape)
+            shape = [sizes[symbol] for text in specimen.inputs.values() for symbol in text.split()]
+            x = rng.standard_normal(shape) * [1, 30, 1e3][seed % 3]
+            x = np.round(x) if seed % 2 else x
+            extra = specimen.extra(sizes, rng) if specimen.extra else ()
+            y = layer.forward(x, *extra)
+            upstream = rng.standard_normal(np.shape(y)) if np.ndim(y) else -1.7
+            try:
+                with np.errstate(all="ignore"):
+                    default = [layer.backward()] if specimen.extra else []
+                    once, twice = layer.backward(upstream), layer.backward(upstream)
+            except Exception:
+                return False
+            results.append([*_arrays(once), *_arrays(twice), *default, y, x])
+        if len(results[0]) != len(results[1]) or not all(map(_equal, *results)):
+            return False
+    return True
+
+
+def _arrays(returned):
+    if not isinstance(returned, tuple):
+        return [returned]
+    return [returned[0], *returned[1].values()]
+
+
+def _equal(a, b):
+    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)
