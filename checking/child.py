@@ -23,10 +23,6 @@ GRACE = 10.0
 """Seconds that Python and NumPy may take to start, besides the timeout."""
 
 
-class ChildFailed(Exception):
-    """The child stopped for another reason than a check: the message is one sentence."""
-
-
 def run(request: dict[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
     """The child's messages, and {"timeout": name} or {"died": name, "how": ...} where one ends a check."""
     done = 0
@@ -44,16 +40,14 @@ def run(request: dict[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
 
 def _one_child(request: dict[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
     """The messages of one child, until it ends or is killed."""
-    read_end, write_end = os.pipe()
-    command = [sys.executable, str(Path(handgrad.__file__).parent / "gradcheck.py"), "--child", str(write_end)]
-    with open(read_end, encoding="utf-8") as lines:
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr, text=True, pass_fds=(write_end,))
-        os.close(write_end)
+    command = [sys.executable, str(Path(handgrad.__file__).parent / "gradcheck.py"), "--child"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    assert child.stdin is not None and child.stdout is not None
+    with child.stdout, child.stdin:
         try:
-            assert child.stdin is not None
             child.stdin.write(json.dumps(request))
             child.stdin.close()
-            yield from _messages(child, lines, timeout)
+            yield from _messages(child, child.stdout, timeout)
         finally:
             child.kill()
             child.wait()
@@ -91,12 +85,16 @@ def _how(code: int) -> str:
     return f"exited with code {code}"
 
 
-def serve(descriptor: int) -> None:
-    """The child's side: reads a request from standard input, writes messages to `descriptor`."""
+def serve() -> None:
+    """The child's side: reads a request from standard input, writes messages to standard output.
+
+    What the layers print goes to standard error instead.
+    """
     from handgrad.checking.targets import TargetError, checks
 
     request = json.load(sys.stdin)
-    with open(descriptor, "w", encoding="utf-8") as out:
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
 
         def tell(**message: Any) -> None:
             out.write(json.dumps(message) + "\n")

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["--child"]:
-        child.serve(int(arguments[1]))
+        child.serve()
         return OK
     parser = argparse.ArgumentParser(prog="gradcheck", allow_abbrev=False)
     add_arguments(parser)

@@ -72,6 +72,8 @@ class Examination:
         self.options, self.reference = options, reference
         self.report = Report(describe(layer), options.seed)
         self.wrong: dict[str, Finding] = {}
+        self.largest: dict[str, float] = {}
+        """The largest entry of each gradient at points of moderate size."""
         self.is_single = False
         """Whether forward computes in single precision, somewhere: backward may then, too."""
 
@@ -222,6 +224,10 @@ class Examination:
         )
         comparisons = check.compare(every_entry=every_entry)
         self.report.points += 1
+        if not values.startswith(("of size 25", "of size 1e3", "rows")):
+            for name, gradient in check.gradients.items():
+                size = float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0))
+                self.largest[name] = max(self.largest.get(name, 0.0), size)
         self._infinite_gradients(check, where, setting)
         if self.report.curve is None and comparisons and comparisons[0].worst is not None:
             self.report.curve = check.curve(comparisons[0].array, comparisons[0].worst.index)
@@ -286,7 +292,8 @@ class Examination:
         """
         near = max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
         largest = float(np.abs(check.gradients[name]).max(initial=0.0))
-        return max(near, min(self._roughness(check, name, 0.0, reach=1.0), 3e-3 * largest))
+        above = min(self._roughness(check, name, 0.0, reach=1.0), 3e-3 * largest)
+        return max(near, above, EPS * self.largest.get(name, 0.0))
 
     def _roughness(self, check: PointCheck, name: str, distance: float, reach: float | None = None) -> float:
         """The rounding error of backward's numbers: their third differences along a line of relative steps.

@@ -1,0 +1,225 @@
+"""The checker's command line: targets, options, exit codes, what is written, and layers that do not come to an end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import handgrad
+from handgrad.checking.command import main
+from handgrad.cli import main as handgrad_command
+
+STUDENT = """
+import numpy as np
+
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, upstream):
+        return {formula}, {{}}
+"""
+
+
+@pytest.fixture
+def student(tmp_path, monkeypatch):
+    """Writes a student's file in an empty working folder; returns its name."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text=None, formula="2 * self.x * upstream", name="mine.py"):
+        Path(name).write_text(STUDENT.format(formula=formula) if text is None else text)
+        return name
+
+    return write
+
+
+def test_without_a_target_every_layer_of_the_package_is_checked(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    for name in ("FC", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "Flatten", "Dropout", "SoftmaxCE", "MSE"):
+        assert f"\n{name} " in f"\n{out}"
+    assert "WRONG" not in out and "13 checked, 0 wrong (seed 0)" in out
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["FC(4, 3)", "FC(4, 3, bias=False)", "Sequential(FC(4, 5), ReLU(), FC(5, 3))", "SoftmaxCE()", "Dropout(0.3)"],
+)
+def test_expressions(target, capsys):
+    assert main([target]) == 0
+    assert "1 checked, 0 wrong" in capsys.readouterr().out
+
+
+def test_the_input_option_gives_the_shape(capsys):
+    assert main(["Sequential(Flatten(), FC(12, 3))", "--input", "2x3x4"]) == 0
+    assert main(["FC(4, 3)", "--input", "8x5"]) == 2
+    assert "FC(4, 3) cannot be run on an input of 8x5: FC(4, 3): input must be [B x 4]" in capsys.readouterr().err
+
+
+def test_a_file_of_the_package_and_a_module(capsys):
+    assert main([str(Path(handgrad.__file__).parent / "layers" / "fc.py")]) == 0
+    assert main(["handgrad.layers:Tanh"]) == 0
+    assert "Tanh" in capsys.readouterr().out
+
+
+def test_a_students_file(student, capsys):
+    assert main([student()]) == 0
+    assert main([student(formula="self.x * upstream")]) == 1
+    out = capsys.readouterr().out
+    assert "dx is exactly half of the differences: a factor 2 is missing" in out
+    assert "<-" in out and "Square  dx" in out and "WRONG" in out
+    assert out.index("a factor 2 is missing") < out.rindex("Square  dx")
+
+
+def test_a_handouts_own_fc_is_checked_at_many_sizes(student, capsys):
+    text = "import handgrad\n\nclass FC(handgrad.FC):\n    def backward(self, upstream):\n"
+    text += "        dx, grads = super().backward(upstream)\n        grads['b'] = grads['b'] / len(upstream)\n"
+    text += "        return dx, grads\n"
+    assert main([student(text)]) == 1
+    assert "db is exactly N times too small" in capsys.readouterr().out
+
+
+def test_a_wrong_forward_is_told_first(student, capsys):
+    text = "import numpy as np\n\nclass Sigmoid:\n    def forward(self, x):\n        self.y = np.tanh(x)\n"
+    text += (
+        "        return self.y.copy()\n    def backward(self, upstream):\n        return upstream * (1 - self.y**2)\n"
+    )
+    assert main([student(text)]) == 1
+    assert "forward is not what this layer computes" in capsys.readouterr().out
+
+
+def test_classes_that_need_arguments_and_labels(student, capsys):
+    text = "import numpy as np\n\nclass Scale:\n    def __init__(self, factor):\n        self.factor = factor\n"
+    text += "    def forward(self, x):\n        return self.factor * x\n"
+    text += "    def backward(self, upstream):\n        return self.factor * upstream\n\n"
+    text += "class Pick:\n    def forward(self, scores, labels):\n        self.s, self.l = scores, labels\n"
+    text += "        return float(scores[np.arange(len(labels)), labels].sum())\n"
+    text += "    def backward(self, upstream=1.0):\n        d = np.zeros_like(self.s, dtype=float)\n"
+    text += "        d[np.arange(len(self.l)), self.l] = upstream\n        return d\n"
+    name = student(text)
+    assert main([name]) == 2
+    assert "Scale cannot be constructed" in capsys.readouterr().err
+    assert main([f"{name}:Scale(3.5)"]) == 0
+    assert main([f"{name}:Pick", "--input", "3x4"]) == 0
+    assert main(["mine:Pick"]) == 0
+
+
+def test_what_is_written(student, capsys):
+    name = student(formula="self.x * upstream")
+    assert main([name, "--json", "out.json", "--junit", "out.xml", "--seed", "7"]) == 1
+    written = json.loads(Path("out.json").read_text())
+    assert written["seed"] == 7 and written["exit"] == 1
+    (finding,) = written["reports"][0]["findings"]
+    assert finding["array"] == "dx" and finding["cause"] == "missing-factor-2" and finding["kind"] == "value"
+    suite = ElementTree.parse("out.xml").getroot()
+    assert suite.get("tests") == "1" and suite.get("failures") == "1"
+    assert suite.find("testcase").get("classname") == "Square" and suite.find("testcase").get("name") == "dx"
+    assert main(["FC(4, 3)", "--junit", "out.xml"]) == 0
+    names = [case.get("name") for case in ElementTree.parse("out.xml").getroot()]
+    assert names == ["dx", "dW", "db"]
+
+
+def test_the_explanation_and_its_picture(student, capsys):
+    pytest.importorskip("matplotlib")
+    name = student(formula="self.x * upstream")
+    assert main([name, "--explain", "--plot", "v.png"]) == 1
+    out = capsys.readouterr().out
+    assert "how dx[" in out and "extrapolated" in out and "rounding" in out
+    assert Path("v.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["FC(4, 3)", "--explain"]) == 0
+    assert "dx = upstream W" in capsys.readouterr().out
+
+
+def test_layers_that_do_not_come_to_an_end(student, capsys):
+    assert main([student(formula="[1 for _ in iter(int, 1)]"), "--timeout", "3"]) == 4
+    assert "took longer than 3 s and was stopped" in capsys.readouterr().out
+    assert main([student(formula="self.backward(upstream)")]) == 4
+    assert "RecursionError" in capsys.readouterr().out
+    assert main([student(formula="__import__('os')._exit(7)")]) == 4
+    assert "exited with code 7" in capsys.readouterr().out
+    assert main([student(formula="1 / 0")]) == 4
+    assert "backward raised ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_a_layer_that_hangs_does_not_keep_the_others_from_being_checked(student, capsys):
+    text = STUDENT.format(formula="[1 for _ in iter(int, 1)]") + STUDENT.format(
+        formula="2 * self.x * upstream"
+    ).replace("Square", "Fine")
+    assert main([student(text), "--timeout", "3"]) == 4
+    out = capsys.readouterr().out
+    assert "2 checked, 1 wrong" in out and "Fine" in out
+
+
+def test_nothing_wrong_but_something_unresolved(student, capsys):
+    text = STUDENT.format(formula="upstream / self.x").replace("x * x", "np.log(x)")
+    assert main([student(text)]) == 3
+    assert "domain=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nowhere", "mine.py: cannot be imported (line 1): ModuleNotFoundError: No module named 'nowhere'"),
+        ("def f(:", "mine.py: line 1: invalid syntax"),
+        ("raise SystemExit(3)", "mine.py: cannot be imported (line 1): SystemExit: 3"),
+        ("x = 1", "mine.py: expected a class with forward and backward, found none"),
+    ],
+)
+def test_files_that_cannot_be_used(text, message, student, capsys):
+    assert main([student(text)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.py"], "nothing.py: no such file"),
+        (["Foo(3)"], "there is no layer Foo"),
+        (["FC(4)"], "missing a required argument: 'out_features'"),
+        (["fc"], "expected an expression, a .py file or module:Class"),
+        (["nowhere:Thing"], "nowhere: cannot be imported"),
+        (["handgrad.layers:Foo"], "handgrad.layers has no class Foo"),
+        (["FC(4, 3)", "--input", "8by4"], "--input: expected sizes such as 8x4"),
+        (["--input", "8x4"], "--input needs a target"),
+        (["FC(4, 3)", "--json", "no/where.json"], "no/where.json: there is no folder no"),
+        (["FC(4, 3)", "--plot"], "--plot draws what --explain says; give both"),
+    ],
+)
+def test_bad_usage(arguments, message, student, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "options", [["--skip", "everything"], ["--seed", "-1"], ["--timeout", "soon"], ["--at-kink", "up"]]
+)
+def test_bad_options(options, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["FC(4, 3)", *options])
+    assert stop.value.code == 2
+
+
+def test_the_same_seed_prints_the_same(student, capsys):
+    name = student(formula="self.x * upstream")
+    main([name, "--seed", "5"])
+    first = capsys.readouterr().out
+    main([name, "--seed", "5"])
+    assert capsys.readouterr().out == first
+
+
+def test_handgrad_check_is_the_same_command(capsys):
+    assert handgrad_command(["check", "Tanh()"]) == 0
+    assert "Tanh" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", [["-m", "handgrad.gradcheck"], [str(Path(handgrad.__file__).parent / "gradcheck.py")]])
+def test_as_a_module_and_as_a_script(how, student):
+    student()
+    done = subprocess.run([sys.executable, *how, "mine.py"], capture_output=True, text=True)
+    assert done.returncode == 0 and "1 checked, 0 wrong" in done.stdout and not done.stderr
