@@ -97,16 +97,7 @@ class Mistake:
     gradient: Callable[[Seen], Array | None]
 
 
-@dataclass(frozen=True)
-class Known:
-    """A layer that is recognised by its forward, and the mistakes made in its backward, by array."""
-
-    name: str
-    forward: Callable[[Seen], Array | float | None]
-    mistakes: dict[str, list[Mistake]]
-
-
-def _same(a: object, b: Array) -> bool:
+def _same(a: Array | None, b: Array) -> bool:
     if a is None or np.shape(a) != b.shape:
         return False
     return bool(np.allclose(np.asarray(a), b, rtol=1e-6, atol=1e-9))
@@ -356,11 +347,11 @@ def _with_means_over(n: Normal, axes: tuple[int, ...]) -> Array:
     def mean(a: Array) -> Array:
         return np.asarray(a.mean(axis=axes, keepdims=True))
 
-    return n.inverse * (n.inner - mean(n.inner) - n.xhat * mean(n.inner * n.xhat))
+    return np.asarray(n.inverse * (n.inner - mean(n.inner) - n.xhat * mean(n.inner * n.xhat)))
 
 
 def _with_means_of(n: Normal, factor: float) -> Array:
-    return n.inverse * (n.inner - (n.mean(n.inner) + n.xhat * n.mean(n.inner * n.xhat)) / factor)
+    return np.asarray(n.inverse * (n.inner - (n.mean(n.inner) + n.xhat * n.mean(n.inner * n.xhat)) / factor))
 
 
 def _norm(s: Seen, reduce: Callable[..., Array]) -> Array:

@@ -522,6 +522,6 @@ def _shares(a: Any, b: Any) -> bool:
     return bool(np.shares_memory(a, b))
 
 
-def _is_pure_view(y: Array, x: Array) -> bool:
+def _is_pure_view(y: Any, x: Any) -> bool:
     """Whether y is x seen otherwise (reshaped, transposed), as Flatten's output is."""
     return isinstance(y, np.ndarray) and y.size == x.size and np.array_equal(np.sort(y.ravel()), np.sort(x.ravel()))

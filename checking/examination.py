@@ -81,7 +81,7 @@ class Examination:
         """Whether forward works at all; finds out whether it draws random numbers, and replays them if so."""
         subject, point = setting.subject, setting.subject.at_hand
         try:
-            before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]
+            before = np.random.get_state()[1].copy()  # type: ignore[index]
             first = subject.outputs(point)
             second = subject.outputs(point)
             self.is_single = any(_is_single(y) for y in first)
@@ -280,7 +280,7 @@ class Examination:
         largest = float(np.abs(comparison.analytic).max())
         if entry.excess > 1e-5 * largest:
             return False
-        noise = self._rounding(check, comparison.array)
+        noise = self._rounding_nearby(check, comparison.array)
         if entry.excess <= 3 * entry.slope.error + 20 * noise:
             return True
         return entry.excess < 3e-7 * largest and self._roughness(check, comparison.array, 1e-7) < 0.01 * entry.excess
@@ -290,10 +290,12 @@ class Examination:
 
         In the upstream backward is linear, so that any bend is rounding; a large one is a mistake, and not excused.
         """
-        near = max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
         largest = float(np.abs(check.gradients[name]).max(initial=0.0))
         above = min(self._roughness(check, name, 0.0, reach=1.0), 3e-3 * largest)
-        return max(near, above, EPS * self.largest.get(name, 0.0))
+        return max(self._rounding_nearby(check, name), above, EPS * self.largest.get(name, 0.0))
+
+    def _rounding_nearby(self, check: PointCheck, name: str) -> float:
+        return max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
 
     def _roughness(self, check: PointCheck, name: str, distance: float, reach: float | None = None) -> float:
         """The rounding error of backward's numbers: their third differences along a line of relative steps.

@@ -199,7 +199,7 @@ def _at_the_point(taken: list[Step], scale: float) -> str:
 
 def _one_sided(slopes: list[tuple[float, float]]) -> tuple[float, float]:
     """The limit of one-sided slopes as h goes to 0, and its error."""
-    limits = []
+    limits: list[tuple[float, float]] = []
     for (before, _), (after, rounding) in itertools.pairwise(slopes):
         value = after + (after - before) / (RATIO - 1)
         last = limits[-1][0] if limits else after

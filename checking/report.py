@@ -102,7 +102,7 @@ class Report:
 
     def arrays(self) -> list[str]:
         """The gradients, and whatever else something is said of."""
-        said = [one.array for one in (*self.findings, *self.unresolved)]
+        said = [finding.array for finding in self.findings] + [one.array for one in self.unresolved]
         return list(dict.fromkeys([*self.rows, *said]))
 
     def to_dict(self) -> dict[str, Any]:

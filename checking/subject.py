@@ -198,7 +198,7 @@ def as_real(value: Any, name: str) -> Array:
 
 def describe(layer: Any) -> str:
     """The layer's name for messages: its repr when it has one of its own, otherwise its class."""
-    own = type(layer).__repr__ is not object.__repr__
+    own = "__repr__" in {name for cls in type(layer).__mro__[:-1] for name in vars(cls)}
     text = repr(layer) if own else type(layer).__name__
     return text if len(text) <= 80 else text[:77] + "..."
 

@@ -330,7 +330,8 @@ class PointCheck:
         """The length of a unit step of each entry: max(1, |x|), less where the domain's edge is near."""
         values = self.point[name]
         low, high = self.domain.get(name, REALS)
-        return np.minimum(np.maximum(1.0, np.abs(values)), np.minimum(values - low, high - values) * 20)
+        to_the_edge = np.minimum(values - low, high - values)
+        return np.asarray(np.minimum(np.maximum(1.0, np.abs(values)), 20 * to_the_edge))
 
     def _size(self, scale: float) -> float:
         """What counts as the size of a gradient here, also where it is 0."""
