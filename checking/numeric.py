@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -130,6 +130,8 @@ def slope(
         if not (np.isfinite(above).all() and np.isfinite(below).all()):
             continue
         step = Step(h, float(upstream @ (above - y0)) / h, float(upstream @ (y0 - below)) / h, 2 * noise / h)
+        # The weighted sum has rounding errors of its own.
+        step = replace(step, rounding=step.rounding + 4 * EPS * (abs(step.right) + abs(step.left)))
         taken.append(step)
         if len(taken) < 2:
             continue
@@ -146,7 +148,8 @@ def slope(
         if guess is None:
             done = len(estimates) > 1 and error <= 0.1 * enough
         else:
-            done = abs(value - guess) <= enough and error <= 1e-3 * scale + enough
+            best = min(bound for _, bound in estimates)  # later, coarser steps would confirm anything
+            done = abs(value - guess) <= enough and error <= 1e-3 * scale + enough and error <= 2 * best
         if done and roughness == 0:
             return Slope(value, error, step.left, step.right, steps=taken)
         if len(taken) > 3 and _constant([s.gap for s in taken[-3:]], 100 * step.rounding):
@@ -169,10 +172,11 @@ def _consistent(estimates: list[tuple[float, float]]) -> tuple[float, float]:
 
     Steps longer than a function's features agree by chance now and then; smaller steps then tell.
     """
-    for value, error in sorted(estimates, key=lambda pair: pair[1]):
-        later = estimates[estimates.index((value, error)) + 1 :]
-        if all(abs(value - other) <= 3 * (error + bound) for other, bound in later):
-            return value, error
+    for leeway in (3, 10, 30, 100):
+        for value, error in sorted(estimates, key=lambda pair: pair[1]):
+            later = estimates[estimates.index((value, error)) + 1 :]
+            if all(abs(value - other) <= leeway * (error + bound) for other, bound in later):
+                return value, error * leeway / 3
     return estimates[-1]
 
 
