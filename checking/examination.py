@@ -222,7 +222,8 @@ class Examination:
             own_point=is_own,
             floor=SINGLE_FLOOR if self.is_single else FLOOR,
         )
-        comparisons = check.compare(every_entry=every_entry)
+        known_wrong = [array[1:] for array in self.wrong]
+        comparisons = check.compare(every_entry=every_entry, known_wrong=known_wrong)
         self.report.points += 1
         if not values.startswith(("of size 25", "of size 1e3", "rows")):
             for name, gradient in check.gradients.items():
@@ -339,9 +340,17 @@ class Examination:
             nonlinear.also.append(where)
             return
         worst = max(wrong, key=lambda e: e.excess)
-        cause, message = diagnose(
-            Evidence.gathered(setting.subject, check, comparison, setting.sizes, values, self.options)
-        )
+        if comparison.is_sparse:
+            where_all = ", ".join(str(list(entry.index)) for entry in wrong)
+            cause = "single-entry" if len(wrong) == 1 else ""
+            message = (
+                f"{array} is wrong in {len(wrong)} of its {comparison.analytic.size:,} entries only, {where_all}: "
+                f"{worst.analytic:.6g} where the differences give {worst.numeric:.6g} +- {worst.slope.error:.1g}."
+            )
+        else:
+            cause, message = diagnose(
+                Evidence.gathered(setting.subject, check, comparison, setting.sizes, values, self.options)
+            )
         finding = Finding(
             array,
             "value",

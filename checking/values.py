@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,11 +65,19 @@ class Comparison:
     array: str
     analytic: Array
     entries: list[Entry] = field(default_factory=list)
+    searched: list[tuple[int, ...]] = field(default_factory=list)
+    """In a large array, the entries that bisection led to."""
     joint: str = ""
     """What a joint step of many entries shows when no single entry is wrong."""
 
     def with_verdict(self, verdict: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.verdict == verdict]
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether in a large array only what bisection found is wrong, and nothing of the random sample."""
+        wrong = {entry.index for entry in self.with_verdict("wrong")}
+        return bool(self.searched) and wrong <= set(self.searched)
 
     @property
     def worst(self) -> Entry | None:
@@ -108,11 +116,16 @@ class PointCheck:
         self.start = START if self.noise < 1e-10 * size else COARSE_START
         self.kinked = False
 
-    def compare(self, *, every_entry: bool = False) -> list[Comparison]:
-        """One comparison for each gradient. A random direction passes for an array unless `every_entry`."""
+    def compare(self, *, every_entry: bool = False, known_wrong: Collection[str] = ()) -> list[Comparison]:
+        """One comparison for each gradient. A random direction passes for an array unless `every_entry`.
+
+        Large arrays that are `known_wrong` are not searched again.
+        """
         comparisons = []
         for name in self.subject.variables:
             gradient = self.gradients[name]
+            if name in known_wrong and gradient.size > FEW:
+                continue
             if gradient.shape != self.point[name].shape or not np.isfinite(gradient).all():
                 continue
             gradient = np.asarray(gradient, np.float64)
@@ -181,7 +194,8 @@ class PointCheck:
         if gradient.size <= FEW:
             indices = list(np.ndindex(gradient.shape))
         else:
-            indices = self._search(comparison, direction) + self._some(gradient)
+            comparison.searched = self._search(comparison, direction)
+            indices = comparison.searched + self._some(gradient)
         largest = max(float(np.abs(gradient).max()), abs(found.value) / max(1.0, math.sqrt(gradient.size)) / 10)
         for index in dict.fromkeys(indices):
             comparison.entries.append(self.entry(name, index, largest if math.isfinite(largest) else None))
