@@ -87,7 +87,7 @@ def rounding_errors(line: Line, y0: Array, reach: float = 1.0) -> Array:
     floor = 2 * EPS * np.abs(y0)
     if y0.size and np.array_equal(y0, y0.astype(np.float32)) and np.any(y0 != np.round(y0)):
         floor = np.maximum(floor, 0.5 * np.finfo(np.float32).eps * np.abs(y0))  # computed in single precision
-    for distance in (1e-9, 1e-6, 1e-4):
+    for distance in (1e-9, 1e-6):
         samples = np.stack([y0] + [line(reach * distance * j) for j in range(1, 9)])
         if not np.isfinite(samples).all():
             return floor
@@ -158,7 +158,7 @@ def slope(
             break
     if not estimates:
         return Slope(math.nan, math.inf, math.nan, math.nan, steps=taken)
-    value, error = _consistent(estimates)
+    value, error = _consistent(estimates, taken)
     behaviour = _at_the_point(taken, max(scale, abs(value)))
     if behaviour == "kink":
         left, left_error = _one_sided([(s.left, s.rounding) for s in taken])
@@ -167,17 +167,17 @@ def slope(
     return Slope(value, error, value, value, jump=behaviour == "jump", steps=taken)
 
 
-def _consistent(estimates: list[tuple[float, float]]) -> tuple[float, float]:
-    """The estimate of the smallest error that those at smaller steps bear out.
+def _consistent(estimates: list[tuple[float, float]], taken: list[Step]) -> tuple[float, float]:
+    """The estimate of the smallest error that all smaller steps bear out, up to rounding.
 
     Steps longer than a function's features agree by chance now and then; smaller steps then tell.
     """
-    for leeway in (3, 10, 30, 100):
-        for value, error in sorted(estimates, key=lambda pair: pair[1]):
-            later = estimates[estimates.index((value, error)) + 1 :]
-            if all(abs(value - other) <= leeway * (error + bound) for other, bound in later):
-                return value, error * leeway / 3
-    return estimates[-1]
+    order = sorted(range(len(estimates)), key=lambda i: estimates[i][1])
+    for i in order:
+        value, error = estimates[i]
+        if all(abs(value - later.central) <= 3 * (error + later.rounding) for later in taken[i + 2 :]):
+            break
+    return value, error
 
 
 def _constant(gaps: list[float], least: float) -> bool:
