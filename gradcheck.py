@@ -40,7 +40,7 @@ from handgrad.checking import points
 from handgrad.checking.examination import Examination, Options, Setting, point_at
 from handgrad.checking.points import REALS, Sizes
 from handgrad.checking.report import Finding, Report
-from handgrad.checking.subject import LayerError, Subject, quiet
+from handgrad.checking.subject import LayerError, Subject, describe, quiet
 
 __all__ = ["Finding", "Report", "assert_gradients", "gradcheck", "sweep"]
 
@@ -80,7 +80,7 @@ def gradcheck(
     given = None if upstream is None else [_as_upstream(upstream)]
     with quiet():
         examination = Examination(layer, options, reference)
-        own = Setting(subject, {}, "", is_own=True)
+        own = Setting(subject, {}, "", is_own=True, reproduce=f"gradcheck({describe(layer)}, ..., seed={options.seed})")
         if not examination.first_look(own):
             return examination.report
         if given is not None:
@@ -242,7 +242,7 @@ def _batch_of_one(setting: Setting) -> Setting | None:
         single.outputs(single.at_hand)
     except LayerError:
         return None
-    return Setting(single, {}, "a batch of one", is_own=False)
+    return Setting(single, {}, "a batch of one", is_own=False, reproduce=setting.reproduce)
 
 
 def _input_names(layer: Any, count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,9 @@ import numpy as np
 
 from handgrad.checking import points
 from handgrad.checking.contract import ITEMS, Place, broken_items
-from handgrad.checking.diagnosis import Evidence, diagnose
+from handgrad.checking.diagnosis import diagnose
+from handgrad.checking.evidence import Evidence
+from handgrad.checking.finiteness import finite_somewhere, why_not_finite
 from handgrad.checking.numeric import EPS
 from handgrad.checking.points import KINKED, REALS, Interval, Sizes
 from handgrad.checking.report import Finding, Report, Row, Unresolved
@@ -72,6 +75,7 @@ class Examination:
         self.options, self.reference = options, reference
         self.report = Report(describe(layer), options.seed)
         self.wrong: dict[str, Finding] = {}
+        self.volumes: dict[int, float] = {}
         self.largest: dict[str, float] = {}
         """The largest entry of each gradient at points of moderate size."""
         self.is_single = False
@@ -334,6 +338,7 @@ class Examination:
             return  # the digits that a narrow dtype loses
         if array in self.wrong:
             self.wrong[array].also.append(where)
+            self._reproduced(self.wrong[array], setting)
             return
         nonlinear = next((f for f in self.report.findings if f.array == array and f.item == "linear"), None)
         if nonlinear is not None:
@@ -367,6 +372,7 @@ class Examination:
         if not self.wrong:
             self.report.curve = check.curve(comparison.array, worst.index)
         self._add(finding)
+        self._reproduced(finding, setting)
         self.wrong[array] = finding
 
     def _forms(self, setting: Setting, point: Point, upstream: Sequence[Any], outputs: list[Array], where: str) -> bool:
@@ -443,10 +449,10 @@ class Examination:
 
     def _infinite_output(self, subject: Subject, point: Point, where: str, is_own: bool) -> bool:
         """Tells an overflow inside forward from a point at which the function itself has no finite value."""
-        reason = _why_not_finite(subject, point)
+        reason = why_not_finite(subject, point)
         if reason and "finite" not in self.options.skip:
             self._add(Finding("y", "nonfinite", "overflow" if "overflow" in reason else "nan", reason, where, "finite"))
-        elif is_own and not reason and not _finite_somewhere(subject, point):
+        elif is_own and not reason and not finite_somewhere(subject, point):
             message = (
                 "forward is not finite for ordinary input, nor anywhere else that was tried (0 * log 0, 0 / 0, or the "
                 "log of a negative number)"
@@ -491,6 +497,13 @@ class Examination:
             )
         )
         return False
+
+    def _reproduced(self, finding: Finding, setting: Setting) -> None:
+        """Keeps the call with the smallest sizes that shows the finding."""
+        volume = math.prod(setting.sizes.values())
+        if volume < self.volumes.get(id(finding), math.inf):
+            self.volumes[id(finding)] = volume
+            finding.reproduce = setting.reproduce
 
     def _add(self, finding: Finding) -> None:
         """Keeps the finding, unless the same thing has been found already."""
@@ -553,102 +566,6 @@ def _wrong_shape(
     return Finding("d" + name, "shape", "transposed" if transposed else "wrong-shape", message + ".", where, "shapes")
 
 
-def _why_not_finite(subject: Subject, point: Point) -> str:
-    """A sentence when forward's inf or NaN is its own doing; "" when the function has no finite value there."""
-    outputs = subject.outputs(point)
-    bad = np.concatenate([~np.isfinite(y).ravel() for y in outputs])
-    is_nan = any(np.isnan(y).any() for y in outputs)
-    shown = ", ".join(f"{name} up to {np.abs(point[name]).max(initial=0):.3g}" for name in subject.inputs)
-    what = "NaN" if is_nan else "infinite"
-    wide = _in_long_double(subject, point)
-    if wide is not None:
-        finite = np.isfinite(wide) & (np.abs(wide) < 1e300)
-        if np.any(finite & bad):
-            true = wide[finite & bad][0]
-            return (
-                f"forward is {what} for finite input ({shown}), though its true value is {float(true):.6g}: an "
-                "overflow on the way, or the log of 0. Subtract the maximum, or use the stable form."
-            )
-    if _is_isolated(subject, point):
-        return (
-            ""
-            if not is_nan
-            else (
-                f"forward is NaN for finite input ({shown}), while close by it is finite: 0 divided by 0, or infinity "
-                "minus infinity. Constant rows and zeros must give finite values (an epsilon under the root, say)."
-            )
-        )
-    largest = max((float(np.abs(point[name]).max(initial=0)) for name in subject.inputs), default=0.0)
-    if largest > 20:
-        reach, size = _last_finite(subject, point)
-        # exp overflows and 1 - tanh vanishes far out; where a function ends at 1 or 0, it is not defined beyond.
-        if reach * largest > 15 and size < 1e100:
-            return (
-                f"forward is {what} for finite input ({shown}), though it stays of size {size:.3g} until there: an "
-                "overflow on the way, or the log of 0. Subtract the maximum, or use the stable form."
-            )
-    return ""
-
-
-def _finite_somewhere(subject: Subject, point: Point) -> bool:
-    """Whether other inputs of ordinary size, positive ones and probabilities among them, give finite output."""
-    rng = np.random.default_rng(0)
-    for draw in (rng.standard_normal, lambda shape: rng.uniform(0.1, 0.9, shape), lambda shape: 1 + rng.random(shape)):
-        other = {k: np.asarray(draw(v.shape)) if k in subject.inputs else v for k, v in point.items()}
-        try:
-            if all(np.isfinite(y).all() for y in subject.outputs(other)):
-                return True
-        except LayerError:
-            return True
-    return False
-
-
-def _is_isolated(subject: Subject, point: Point) -> bool:
-    """Whether forward is finite everywhere close by."""
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        moved = {k: v + 1e-3 * rng.standard_normal(v.shape) if k in subject.inputs else v for k, v in point.items()}
-        if not all(np.isfinite(y).all() for y in subject.outputs(moved)):
-            return False
-    return True
-
-
-def _in_long_double(subject: Subject, point: Point) -> Array | None:
-    """The outputs computed in extended precision; None when the layer or the machine has none."""
-    if np.finfo(np.longdouble).eps >= EPS:
-        return None
-    wide = [point[name].astype(np.longdouble) for name in subject.inputs]
-    try:
-        layer = subject.at(point)
-        outputs = [np.asarray(y) for y in _tuple(subject.forward(layer, point, wide))]
-    except LayerError:
-        return None
-    if any(y.dtype != np.longdouble for y in outputs):
-        return None
-    return np.concatenate([y.ravel() for y in outputs])
-
-
-def _last_finite(subject: Subject, point: Point) -> tuple[float, float]:
-    """How far along the way from small inputs to `point` forward stays finite, and how large it gets there."""
-
-    def size_at(t: float) -> float:
-        between = {k: t * v if k in subject.inputs else v for k, v in point.items()}
-        return float(np.abs(np.concatenate([y.ravel() for y in subject.outputs(between)])).max(initial=0.0))
-
-    low, high = 1e-3, 1.0
-    size = size_at(low)
-    if not np.isfinite(size):
-        return 0.0, size
-    for _ in range(40):
-        t = (low + high) / 2
-        reached = size_at(t)
-        if np.isfinite(reached):
-            low, size = t, reached
-        else:
-            high = t
-    return low, size
-
-
 def _corner(check: PointCheck, comparison: Comparison, index: tuple[int, ...]) -> str:
     """A few entries around the worst one: backward's value beside the numeric one."""
     analytic = comparison.analytic
@@ -709,7 +626,3 @@ def _named_in(error: BadReturn, subject: Subject) -> str:
         if f" {name}" in str(error):
             return "d" + name
     return "d" + subject.inputs[0]
-
-
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)

@@ -1,0 +1,198 @@
+"""What is known of a wrong gradient: backward's numbers beside the numeric Jacobian, at two points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from handgrad.checking.jacobian import columns
+from handgrad.checking.points import REALS, Interval, Sizes, nudged, ordinary
+from handgrad.checking.subject import BadReturn, LayerError, Point, Subject
+from handgrad.checking.values import Comparison, PointCheck, flat, handed
+from handgrad.params import Array
+
+if TYPE_CHECKING:
+    from handgrad.checking.examination import Options
+
+TOLERANCE = 1e-8
+MOST_COLUMNS = 160
+"""Of larger arrays so many entries are differentiated,"""
+
+FEW_COLUMNS = 24
+"""and so many where forward itself is large."""
+
+
+@dataclass
+class Case:
+    """One gradient at one point: what backward says, and the numeric Jacobian to test hypotheses with."""
+
+    subject: Subject
+    point: Point
+    upstream: list[Array]
+    name: str
+    sizes: Sizes
+    domain: Mapping[str, Interval]
+    including: list[int] = field(default_factory=list)
+    """Entries that must be differentiated though the array is too large for all."""
+    analytic: Array = field(init=False)
+    known: list[int] = field(init=False)
+    is_large: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.analytic = np.asarray(self.subject.gradients(self.point, handed(self.upstream))[self.name], np.float64)
+        size = self.point[self.name].size
+        rng = np.random.default_rng(0)
+        self.known = list(range(size))
+        self.is_large = sum(array.size for array in self.point.values()) > 20_000
+        most = FEW_COLUMNS if self.is_large else MOST_COLUMNS
+        if size > most:
+            some = {int(k) for k in rng.choice(size, most, replace=False)}
+            self.known = sorted(some | set(self.including))
+        self.outputs = self.subject.outputs(self.point)
+        self._columns: dict[str, tuple[Array, Array]] = {}
+        self.jacobian, self.errors = self.columns_of(self.name)
+
+    def columns_of(self, name: str, point: Point | None = None) -> tuple[Array, Array]:
+        entries = (
+            self.known if self.point[name].size == self.point[self.name].size else list(range(self.point[name].size))
+        )
+        if point is not None:
+            return columns(self.subject, point, name, entries, self.domain.get(name, REALS))
+        if name not in self._columns:
+            self._columns[name] = columns(self.subject, self.point, name, entries, self.domain.get(name, REALS))
+        return self._columns[name]
+
+    @property
+    def x(self) -> Array:
+        return self.point[self.subject.inputs[0]]
+
+    @property
+    def y(self) -> Array:
+        return np.asarray(self.outputs[0], np.float64)
+
+    @property
+    def u(self) -> Array:
+        return self.upstream[0]
+
+    @property
+    def weights(self) -> Array:
+        return flat(self.upstream)
+
+    @property
+    def numeric(self) -> Array:
+        return self.gradient(self.weights)
+
+    def gradient(self, weights: Array, jacobian: Array | None = None) -> Array:
+        """The numeric gradient for an upstream of `weights`; NaN at entries that were not differentiated."""
+        whole = np.full(self.point[self.name].size, np.nan)
+        whole[self.known] = weights @ (self.jacobian if jacobian is None else jacobian)
+        return whole.reshape(self.point[self.name].shape)
+
+    def with_values(self, **changed: Array) -> Array | None:
+        """The numeric gradient with other values in some variables; None where forward cannot take them."""
+        point = {**self.point, **changed}
+        try:
+            if not all(np.isfinite(y).all() for y in self.subject.outputs(point)):
+                return None
+            jacobian, _ = self.columns_of(self.name, point)
+        except LayerError:
+            return None
+        return self.gradient(self.weights, jacobian)
+
+    def fits(self, predicted: Array | None) -> bool:
+        """Whether backward returned just this."""
+        if predicted is None or np.shape(predicted) != self.analytic.shape:
+            return False
+        seen = np.isfinite(predicted)
+        if not seen.any():
+            return False
+        scale = max(np.abs(self.analytic[seen]).max(), np.abs(predicted[seen]).max())
+        return bool(np.all(np.abs(predicted - self.analytic)[seen] <= TOLERANCE * scale + self._error(scale)))
+
+    def differs(self, predicted: Array | None) -> bool:
+        """Whether this prediction is another than the right gradient."""
+        if predicted is None:
+            return False
+        numeric = self.numeric
+        seen = np.isfinite(predicted) & np.isfinite(numeric)
+        scale = np.abs(numeric[seen]).max(initial=0.0)
+        return bool(np.any(np.abs(predicted - numeric)[seen] > 3 * TOLERANCE * scale + 2 * self._error(scale)))
+
+    def _error(self, scale: float) -> float:
+        error = 10 * float(self.errors.max(initial=0.0)) * float(np.abs(self.weights).sum())
+        return min(error, 1e-6 * scale)
+
+
+@dataclass
+class Evidence:
+    """What is known of a wrong gradient."""
+
+    name: str
+    comparison: Comparison
+    check: PointCheck
+    cases: list[Case]
+    values: str
+
+    @classmethod
+    def gathered(
+        cls,
+        subject: Subject,
+        check: PointCheck,
+        comparison: Comparison,
+        sizes: Sizes,
+        values: str,
+        options: Options,
+    ) -> Evidence:
+        """The point at which the gradient was found wrong, and a second one of ordinary values."""
+        name, rng = comparison.array, options.rng("diagnosis")
+        upstream = [np.asarray(u, np.float64) for u in check.upstream]
+        shape = comparison.analytic.shape
+        wrong = [int(np.ravel_multi_index(e.index, shape)) for e in comparison.with_verdict("wrong")] if shape else []
+        cases = []
+        try:
+            cases.append(Case(subject, check.point, upstream, name, sizes, options.domain, wrong))
+            inputs = {
+                key: ordinary(check.point[key].shape, options.domain.get(key, REALS), rng) for key in subject.inputs
+            }
+            params = nudged({key: check.point[key] for key in subject.params}, options.domain, rng)
+            other = [np.asarray(2.3) if u.ndim == 0 else rng.standard_normal(u.shape) for u in upstream]
+            cases.append(Case(subject, {**inputs, **params}, other, name, sizes, options.domain, wrong))
+        except (LayerError, BadReturn):
+            pass
+        return cls(name, comparison, check, cases, values)
+
+
+def lengths_of(case: Case) -> dict[str, int]:
+    """The sizes by symbol; without symbols the batch is N, the features D, the classes or outputs C."""
+    if case.sizes:
+        lengths = {k: v for k, v in case.sizes.items() if v > 1}
+    else:
+        lengths = {}
+        if case.x.ndim:
+            lengths["N"] = case.x.shape[0]
+        for axis, size in enumerate(case.x.shape[1:]):
+            lengths["D" if case.x.ndim == 2 else f"D{axis + 1}"] = size
+        if case.y.ndim == 2 and case.y.shape[1] != lengths.get("D"):
+            lengths["M"] = case.y.shape[1]
+        lengths = {k: v for k, v in lengths.items() if v > 1}
+    return lengths
+
+
+def own_numbers(case: Case) -> dict[str, float]:
+    """The layer's own real numbers, such as p or eps."""
+    own = getattr(case.subject.layer, "__dict__", {})
+    return {
+        name: float(value)
+        for name, value in own.items()
+        if (isinstance(value, float) and 0 < abs(value) < 1e6 and value != 1.0) or (name == "p" and value)
+    }
+
+
+def same(a: Array | None, b: Array) -> bool:
+    if a is None:
+        return False
+    seen = np.isfinite(a) & np.isfinite(b)
+    return bool(np.allclose(a[seen], b[seen], rtol=1e-9, atol=1e-12 * (np.abs(b[seen]).max(initial=0) or 1)))

@@ -1,0 +1,185 @@
+"""Where a gradient is wrong, when no formula says why: a rule that tells the wrong entries from the right ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking.evidence import Case, Evidence, own_numbers
+from handgrad.params import Array
+
+
+def located(evidence: Evidence) -> tuple[str, str]:
+    """Where the gradient is wrong, when nothing says why."""
+    comparison = evidence.comparison
+    array = "d" + evidence.name
+    wrong = comparison.with_verdict("wrong")
+    entries = [e for e in comparison.entries if e.verdict in ("wrong", "ok")]
+    if not wrong:
+        return "", f"{array} disagrees with the differences."
+    worst = max(wrong, key=lambda e: e.excess)
+    scale = max(max(abs(e.numeric) for e in entries), 1e-300)
+    share = f"{len(wrong)} of {len(entries)} entries looked at"
+    numbers = f"the worst, {array}{list(worst.index)}, is {worst.analytic:.6g} and should be {_wanted(worst)}"
+    relative = max(e.excess for e in wrong) / scale
+    if relative < 3e-7 or (relative < 2e-6 and len(wrong) > 0.3 * len(entries)):
+        close = f"{array} is right to about {-int(np.log10(relative))} digits and no more"
+        if relative < 4e-7 or np.array_equal(comparison.analytic, comparison.analytic.astype(np.float32)):
+            return "single-precision", f"{close}: it is computed in single precision (float32), digits are lost."
+        return "", f"{close}: a small term is missing, such as an epsilon."
+    there, factor = _what_is_there(evidence)
+    cause, text = _at_kink(evidence.name, wrong, evidence.check.point[evidence.name])
+    if not text:
+        cause, text = pattern(evidence)
+    if not text:
+        cause, text = SPECIAL_CAUSES.get(evidence.values, ("", "in most places" if len(wrong) > 1 else "here"))
+    return cause or factor, f"{array} is wrong {text} ({share}){there}; {numbers}."
+
+
+def _what_is_there(evidence: Evidence) -> tuple[str, str]:
+    """What the wrong entries are, if that is simple: 0, or a constant times the right value; and the factor's name."""
+    ratios: list[float] = []
+    for one in map(Seen.of, evidence.cases):
+        numeric = one.case.numeric
+        usable = one.wrong & (np.abs(numeric) > 1e-6 * np.abs(numeric[np.isfinite(numeric)]).max(initial=1e-300))
+        ratios += (one.case.analytic[usable] / numeric[usable]).tolist()
+    if len(ratios) < 2:
+        return "", ""
+    if max(map(abs, ratios)) < 1e-12:
+        return ", where backward gives 0", ""
+    c = ratios[0]
+    if max(abs(r - c) for r in ratios) > 1e-6 * abs(c):
+        return "", ""
+    for name, value in own_numbers(evidence.cases[0]).items():
+        for cause, factor in ((f"missing-factor-{name}", 1 / value), (f"extra-factor-{name}", value)):
+            if abs(c - factor) < 1e-6 * abs(factor):
+                return f", where it is exactly {c:.6g} times the right value: {name} = {value:.6g} there", cause
+    return f", where it is exactly {c:.6g} times the right value", ""
+
+
+def _at_kink(name: str, wrong: list[Any], x: Array) -> tuple[str, str]:
+    if not any(e.slope.kink for e in wrong):
+        return "", ""
+    if all(x[e.index] == 0 for e in wrong):
+        return (
+            "wrong-at-zero",
+            f"where {name} is exactly 0, at a kink: it lies outside the interval of subgradients there",
+        )
+    return "tie", f"at a kink or tie of {name} (equal values, or a bound reached exactly)"
+
+
+def _wanted(entry: Any) -> str:
+    if entry.slope.kink:
+        return f"between {entry.slope.low:.6g} and {entry.slope.high:.6g}"
+    return f"{entry.numeric:.6g} +- {entry.slope.error:.1g}"
+
+
+@dataclass
+class Seen:
+    """Which entries of a gradient are wrong, in one case."""
+
+    case: Case
+    wrong: Array
+    right: Array
+
+    @classmethod
+    def of(cls, case: Case) -> Seen:
+        numeric = case.numeric
+        known = np.isfinite(numeric) & np.isfinite(case.analytic)
+        off = np.abs(np.where(known, case.analytic - numeric, 0.0))
+        wrong = off > 1e-7 * max(np.abs(numeric[known]).max(initial=0.0), 1e-300)
+        return cls(case, wrong, known & ~wrong)
+
+    def is_exactly(self, where: Array) -> bool:
+        """Whether the wrong entries are those of the mask `where`."""
+        return not np.any(self.wrong & ~where) and not np.any(self.right & where)
+
+
+def pattern(evidence: Evidence) -> tuple[str, str]:
+    """A rule that tells the wrong entries from the right ones at all points looked at; cause "" when there is none."""
+    seen = [Seen.of(case) for case in evidence.cases]
+    if not any(one.wrong.any() and one.right.any() for one in seen):
+        return "", ""
+    name, x = evidence.name, [case.point[evidence.name] for case in evidence.cases]
+    index = np.argwhere(seen[0].wrong)
+    if (
+        len(seen) > 1
+        and len(index) == 1
+        and x[0].size > 3
+        and all(np.array_equal(one.wrong, seen[0].wrong) for one in seen)
+    ):
+        return "single-entry", f"in a single entry, {index[0].tolist()}, and always there"
+    rules: list[tuple[str, str, list[Array]]] = []
+    if name in evidence.check.subject.inputs:
+        rules += [
+            ("wrong-at-zero", f"only where {name} is exactly 0", [v == 0 for v in x]),
+            ("wrong-where-negative", f"only where {name} is negative", [v < 0 for v in x]),
+            ("wrong-where-positive", f"only where {name} is positive", [v > 0 for v in x]),
+        ]
+    u = [case.u for case in evidence.cases]
+    if all(a.shape == b.shape for a, b in zip(u, x, strict=True)):
+        rules.append(
+            ("wrong-where-upstream-negative", "only where the upstream gradient is negative", [v < 0 for v in u])
+        )
+        rules.append(
+            ("wrong-where-upstream-positive", "only where the upstream gradient is positive", [v > 0 for v in u])
+        )
+    for cause, text, masks in rules:
+        if all(one.is_exactly(mask) for one, mask in zip(seen, masks, strict=True)):
+            return cause, text
+    if name in evidence.check.subject.inputs and x[0].size > 3:
+        wrong = np.concatenate([np.abs(v[one.wrong]) for v, one in zip(x, seen, strict=True)])
+        right = np.concatenate([np.abs(v[one.right]) for v, one in zip(x, seen, strict=True)])
+        if wrong.size > 1 and right.size > 1 and wrong.min() > right.max():
+            return "wrong-where-large", f"only where |{name}| > {right.max():.3g} (saturated, clipped or past a limit)"
+        if wrong.size > 1 and right.size > 1 and wrong.max() < right.min():
+            return "wrong-where-small", f"only where |{name}| < {right.min():.3g} (a clip or an epsilon acts there)"
+        wrong = np.concatenate([v[one.wrong] for v, one in zip(x, seen, strict=True)])
+        right = np.concatenate([v[one.right] for v, one in zip(x, seen, strict=True)])
+        if wrong.size > 1 and right.size > 1 and wrong.min() > right.max() > 0:
+            return (
+                "wrong-where-large",
+                f"only where {name} > {right.max():.3g} (past an upper limit: clipped, saturated)",
+            )
+        if wrong.size > 1 and right.size > 1 and wrong.max() < right.min() < 0:
+            return (
+                "wrong-where-large",
+                f"only where {name} < {right.min():.3g} (past a lower limit: clipped, saturated)",
+            )
+    if len(seen) > 1:
+        return _place(seen)
+    return "", ""
+
+
+def _place(seen: list[Seen]) -> tuple[str, str]:
+    """A row, column or diagonal in which the wrong entries lie at all points."""
+    shape = seen[0].wrong.shape
+    for axis, size in enumerate(shape):
+        what = "row" if axis == 0 else "column" if axis == len(shape) - 1 else f"slice of axis {axis}"
+        for k in range(size) if size > 1 else ():
+            mask = np.zeros(shape, bool)
+            mask[(slice(None),) * axis + (k,)] = True
+            if all(one.is_exactly(mask) for one in seen):
+                return f"one-{what.split()[0]}", f"only in {what} {k}"
+            if all(one.is_exactly(~mask) for one in seen):
+                return "", f"everywhere but in {what} {k}"
+    if len(shape) == 2 and min(shape) > 1:
+        if all(one.is_exactly(np.eye(*shape, dtype=bool)) for one in seen):
+            return "", "only on the diagonal"
+        if all(one.is_exactly(~np.eye(*shape, dtype=bool)) for one in seen):
+            return "", "only off the diagonal"
+    return "", ""
+
+
+SPECIAL_CAUSES = {
+    "all zero": ("wrong-at-zero", "where all inputs are 0"),
+    "all equal": ("wrong-at-equal-values", "where all inputs are equal (constant rows, ties, no variance)"),
+    "small integers": ("wrong-at-integers", "at small whole numbers (ties, exact zeros)"),
+    "of size 1e-5": ("wrong-where-small", "for very small inputs, of size 1e-5 (an epsilon is missing or misplaced)"),
+    "of size 5": ("wrong-where-large", "for inputs of size 5 (saturation, clipping)"),
+    "of size 25": ("wrong-where-large", "for large inputs, of size 25 (saturation, clipping)"),
+    "rows 1e3 apart": ("wrong-where-large", "for rows of very different size, 1e3 apart"),
+    "of size 1e3": ("wrong-where-large", "for very large inputs, of size 1e3 (saturation, overflow, clipping)"),
+}
