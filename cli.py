@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import itertools
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -42,6 +44,9 @@ class UsageError(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command. Returns 0; 1 when training diverged; 2 for bad usage or data; 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a class's name that the terminal cannot show
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            return 0 if arguments.run is _predict else 1  # what was trained so far is lost
         print(f"handgrad: error: {_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -98,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    for name in ("source", "data", "model", "out", "label"):
+        if getattr(arguments, name) == "":
+            raise UsageError(f"{'DATA' if name == 'source' else '--' + name} is empty")
     if arguments.source and arguments.data and arguments.source != arguments.data:
         raise UsageError(f"DATA is given twice, as {arguments.source} and --data {arguments.data}")
     source = arguments.data or arguments.source or "digits"
@@ -128,7 +136,9 @@ def _train(arguments: argparse.Namespace) -> int:
             validation=test,
             rng=rng,
         )
-    except NonFiniteLoss:
+    except NonFiniteLoss as error:
+        if len(error.history):
+            error.history.to_csv(out / "history.csv")
         with suppress(OSError):
             out.rmdir()  # unless it holds something
         raise
@@ -156,6 +166,10 @@ def _write_results(out: Path, model: Sequential, history: History, about: dict[s
 
 def _predict(arguments: argparse.Namespace) -> int:
     path = Path(arguments.weights)
+    if not arguments.data:
+        raise UsageError("DATA is empty")
+    if arguments.out and any(Path(arguments.out).resolve() == Path(p).resolve() for p in (path, arguments.data)):
+        raise UsageError(f"--out {arguments.out} is what is read; give it another name")
     if not path.is_file():
         raise UsageError(f"{path}: no such file; WEIGHTS is the weights.npz that handgrad train writes")
     texts = {name: str(array) for name, array in _usable(read_npz, path).items() if name.startswith(ABOUT)}
@@ -182,7 +196,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([header, *rows])
         sys.stdout.flush()
-    if right:
+    if right and not set(right) & set(names):
+        print(f"accuracy unknown: the labels ({right[0]}, ...) are none of the model's classes", file=sys.stderr)
+    elif right:
         hits = sum(str(row[1]) == row[2] for row in rows)
         print(f"accuracy: {hits / len(rows):.1%} of {len(rows):,} rows", file=sys.stderr)
     return 0
@@ -208,7 +224,14 @@ def _predicted(model: Sequential, loss: Loss, x: Array) -> Array:
 def _classes(training: Dataset, test: Dataset) -> tuple[str, ...]:
     if training.y.dtype.kind == "f" or test.y.dtype.kind == "f" or training.y.ndim != 1:
         raise UsageError("labels must be class numbers or words to train a classifier, got fractions")
-    return max(training.classes, test.classes, key=len)
+    classes = max(training.classes, test.classes, key=len)
+    if len(classes) < 2:
+        largest = int(max(training.y.max(), test.y.max()))
+        kind = f"labels up to {largest}" if largest > 1 else "only one class"
+        raise UsageError(f"labels must be of two classes or more, numbered from 0 to 65,535, got {kind}")
+    if any("\n" in name for name in classes):
+        raise UsageError("the names of classes must be of one line each")
+    return classes
 
 
 def _try_once(model: Sequential, loss: Loss, data: Dataset, classes: int) -> None:
@@ -216,7 +239,7 @@ def _try_once(model: Sequential, loss: Loss, data: Dataset, classes: int) -> Non
     some = data.rows(np.arange(min(2, len(data))))
     scores = model.predict(some.x)
     width = scores.shape[1] if scores.ndim > 1 else 1
-    if width != classes and not (width == 1 and classes == 2 and not isinstance(loss, losses.SoftmaxCE)):
+    if width != classes and not (width == 1 and classes == 2 and isinstance(loss, losses.BinaryCE)):
         raise ValueError(f"the model must give a score for each of the {classes} classes, its output is {width} wide")
     loss.predict(scores, some.y)
 
@@ -254,7 +277,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _column(label: str | None) -> str | int | None:
-    return int(label) if label is not None and label.lstrip("-").isdecimal() else label
+    is_number = label is not None and re.fullmatch(r"-?[0-9]{1,9}", label)
+    return int(label) if label is not None and is_number else label
 
 
 def _number(low: float, high: float | None, open_low: bool = False) -> Callable[[str], float]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +16,21 @@ import numpy as np
 
 from handgrad.params import Array
 
+DAMAGED = (
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,  # an encrypted archive
+    OverflowError,
+    MemoryError,  # a header that promises more than there can be
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading a damaged .npz file may raise."""
+
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
@@ -20,6 +38,13 @@ PathLike: TypeAlias = str | os.PathLike[str]
 def written(path: PathLike, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     """An open file that becomes `path` when the block ends well; what stood there stays until then."""
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file() and not target.is_dir():  # a pipe or a device is written to
+        with open(target, mode, **options) as file:
+            yield file
+        return
+    for wrong, reason in ((target.is_dir(), "is a folder"), (not target.parent.is_dir(), "there is no such folder")):
+        if wrong:
+            raise OSError(f"{path}: cannot be written, {reason}")
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with open(beside, mode, **options) as file:
@@ -46,8 +71,11 @@ def read_npz(path: PathLike) -> dict[str, Array]:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("it is a .npy file of one array")
         with archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+            arrays = {name: archive[name] for name in archive.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it holds something else than arrays")
+        return arrays
+    except DAMAGED as error:
         raise ValueError(f"{path}: expected an .npz file of plain arrays, but {_reason(error)}") from None
 
 
@@ -67,4 +95,6 @@ def check_arrays(found: Mapping[str, Array], wanted: Mapping[str, Array], where:
 def _reason(error: Exception) -> str:
     if "pickle" in str(error).lower():
         return "it is something else, or holds Python objects"
-    return str(error) if "one array" in str(error) else f"it is damaged ({error or 'it ends too early'})"
+    if "one array" in str(error) or "something else" in str(error):
+        return str(error)
+    return f"it is damaged ({error or 'it ends too early'})"

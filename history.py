@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from handgrad.extras import need
@@ -76,7 +77,7 @@ class History:
             axes.grid(alpha=0.3)
             axes.legend()
         if path is not None:
-            picture = str(path).rpartition(".")[2].lower() if "." in str(path) else "png"
+            picture = Path(path).suffix[1:].lower() or "png"
             with written(path) as file:
                 figure.savefig(file, format=picture, dpi=150)
         return figure

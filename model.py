@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class Sequential(Layer):
         self.layers = layers
         self._params, self._names = self._named_parameters()
         self._first = next((i for i, names in enumerate(self._names) if names), 0)
+        _ = self._params.flat  # joins them now, so that arrays taken from the model stay the model's
 
     def forward(self, x: npt.ArrayLike) -> Any:
         caches: list[Any] = []
@@ -144,18 +145,7 @@ class Sequential(Layer):
 
     def __repr__(self) -> str:
         """A call that makes a model of the same structure; layers that occur twice get a name."""
-        times = Counter(map(id, self.layers))
-        names: dict[int, str] = {}
-        parts = []
-        for layer in self.layers:
-            if id(layer) in names:
-                parts.append(names[id(layer)])
-            elif times[id(layer)] > 1:
-                names[id(layer)] = f"shared{len(names) or ''}"
-                parts.append(f"{names[id(layer)]} := {layer!r}")
-            else:
-                parts.append(repr(layer))
-        return f"Sequential({', '.join(parts)})"
+        return _call(self, Counter(map(id, _all_layers(self))), {})
 
     @property
     def label(self) -> str:
@@ -214,13 +204,36 @@ class Sequential(Layer):
         for i, layer in enumerate(self.layers):
             if isinstance(layer, Sequential):
                 rows += layer._summary_rows(f"{place}{i}.", x)
-            x = None if x is None else layer.predict(x)
+            try:
+                x = None if x is None else layer.predict(x)
+            except (ValueError, TypeError, RuntimeError) as error:
+                raise self._located(error, i) from None
             if not isinstance(layer, Sequential):
                 size = sum(math.prod(array.shape) for array in layer.params.values())
                 count = "shared" if id(layer) in seen and size else f"{size:,}"
                 rows.append((f"{place}{i}", repr(layer), _batch(x), count))
             seen.add(id(layer))
         return rows
+
+
+def _all_layers(model: Sequential) -> Iterator[Layer]:
+    """Every layer of the model and of those in it, as often as it occurs."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, Sequential):
+            yield from _all_layers(layer)
+
+
+def _call(model: Sequential, times: Mapping[int, int], names: dict[int, str]) -> str:
+    """The model as a call; `names` are of the layers that occur more than once and have been written already."""
+    parts = []
+    for layer in model.layers:
+        known = names.get(id(layer))
+        if known is None and times[id(layer)] > 1:
+            names[id(layer)] = f"shared{len(names) or ''}"
+        text = known or (_call(layer, times, names) if isinstance(layer, Sequential) else repr(layer))
+        parts.append(text if known or times[id(layer)] == 1 else f"{names[id(layer)]} := {text}")
+    return f"Sequential({', '.join(parts)})"
 
 
 def _batch(x: Array | None) -> str:

@@ -91,10 +91,16 @@ def train(
     epoch. Ctrl-C ends the run after the step at hand; history and weights are kept. A loss that is not finite
     ends it with NonFiniteLoss, which says in which layer, direction and parameter that began.
     """
+    for what, value, kind in (("model", model, Layer), ("loss", loss, Loss), ("optimizer", optimizer, SGD)):
+        if not isinstance(value, kind):
+            mend = f"; write {value.__name__}(...)" if isinstance(value, type) else ""
+            raise TypeError(f"train: {what} must be a {kind.__name__}, got {value!r}{mend}")
     if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 1:
         raise ValueError(f"train: epochs must be a whole number >= 1, got {epochs!r}")
     if not model.params:
         raise ValueError(f"train: the model must have parameters to train, {model!r} has none")
+    if not np.shares_memory(optimizer.params.flat, model.params.flat):
+        raise ValueError("train: the optimizer must hold this model's parameters, SGD(model.params, ...)")
     shuffled = _batches(data, batch_size, model.dtype, np.random.default_rng() if rng is None else rng)
     hooks = [hook if isinstance(hook, Callback) else _AtEpochEnd(hook) for hook in callbacks]
     on_step = [hook.on_step for hook in hooks if type(hook).on_step is not Callback.on_step]
@@ -134,6 +140,8 @@ def train(
             history.validation_loss.append(checked and checked.loss)
             history.validation_accuracy.append(checked and checked.accuracy)
             display.end_epoch(history.line(epochs))
+            if not np.isfinite(model.params.flat).all() or (checked and not math.isfinite(checked.loss)):
+                raise NonFiniteLoss(_explanation(run, x, "after the update"), history)
             for callback in hooks:
                 callback.on_epoch(run)
             if run.stop:
@@ -173,9 +181,11 @@ def _batches(data: Data, batch_size: int, dtype: npt.DTypeLike, rng: np.random.G
     return batches(data[0], data[1], batch_size, rng=rng, dtype=dtype)
 
 
-def _explanation(run: Run, x: Array) -> str:
+def _explanation(run: Run, x: Array, when: str = "") -> str:
     where = first_nonfinite(run.model, x, run.grads)
-    return f"loss is {run.value} in epoch {run.epoch}, step {run.step + 1}: {where}; a smaller lr may mend it"
+    what = f"weights are not finite {when}" if when else f"loss is {run.value}"
+    mend = "" if "in the input" in where else "; a smaller lr may mend it"
+    return f"{what} in epoch {run.epoch}, step {run.step + (not when)}: {where}{mend}"
 
 
 @contextmanager

@@ -9,11 +9,12 @@ import numpy as np
 
 from handgrad import FC, SGD, ReLU, Sequential, SoftmaxCE, evaluate, train
 from handgrad.data import Dataset, load
+from handgrad.train import Run
 
 FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts it."""
 
-LR, MOMENTUM, BATCH_SIZE = 0.01, 0.9, 64
+LR, MOMENTUM, BATCH_SIZE = 0.02, 0.9, 64
 
 
 def network(seed: int, dtype: str = "float32") -> Sequential:
@@ -41,13 +42,20 @@ def digits(seeds: range = range(5)) -> None:
         print(f"  seed {seed}: {', '.join(reversed(lines))}")
 
 
-def fashion_mnist(data: tuple[Dataset, Dataset], epochs: int) -> None:
-    print(f"\nFashion-MNIST, 784-256-128-10 ReLU, batch {BATCH_SIZE}, SGD lr {LR}, momentum {MOMENTUM}:")
-    model, loss = network(0), SoftmaxCE()
-    optimizer = SGD(model.params, LR, momentum=MOMENTUM)
+def slower(run: Run) -> None:
+    """A tenth of the learning rate for the last 3 of 10 epochs, which settles the last digits of the accuracy."""
+    if run.epoch == run.epochs * 7 // 10:
+        run.optimizer.lr /= 10
+
+
+def fashion_mnist(data: tuple[Dataset, Dataset], epochs: int, seeds: range = range(3)) -> None:
+    print(f"\nFashion-MNIST, 784-256-128-10 ReLU, batch {BATCH_SIZE}, SGD lr {LR}, momentum {MOMENTUM},")
+    print("a tenth of the learning rate for the last 3 epochs:")
     training, test = data
-    history = train(
-        model, loss, optimizer, training, epochs=epochs, batch_size=BATCH_SIZE, validation=test, rng=0
-    )  # fmt: skip
-    accuracy = evaluate(model, loss, test).accuracy
-    print(f"  test accuracy: {accuracy:.1%}, {sum(history.seconds):.1f} s for {epochs} epochs")
+    for seed in seeds:
+        model, loss = network(seed), SoftmaxCE()
+        optimizer = SGD(model.params, LR, momentum=MOMENTUM)
+        options = {"epochs": epochs, "batch_size": BATCH_SIZE, "rng": seed, "callbacks": [slower], "progress": False}
+        history = train(model, loss, optimizer, training, **options)
+        accuracy = evaluate(model, loss, test).accuracy
+        print(f"  seed {seed}: test accuracy {accuracy:.1%}, {sum(history.seconds):.1f} s for {epochs} epochs")

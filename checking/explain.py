@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from handgrad.checking.report import Report
@@ -66,4 +67,4 @@ def plot(report: Report, path: PathLike) -> None:
     )
     axes.legend()
     with written(path, "wb") as file:
-        figure.savefig(file, format=str(path).rpartition(".")[2].lower() if "." in str(path) else "png", dpi=130)
+        figure.savefig(file, format=Path(path).suffix[1:].lower() or "png", dpi=130)

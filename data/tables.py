@@ -14,6 +14,7 @@ import numpy as np
 
 from handgrad.data.checks import class_names, class_numbers, pixel_scale, require_file, require_finite
 from handgrad.data.dataset import Array, DataError, Dataset, PathLike
+from handgrad.files import DAMAGED
 
 INPUT_NAMES = ("x", "data", "images")
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "digit")
@@ -55,10 +56,13 @@ def _arrays(path: PathLike) -> tuple[list[str], dict[str, Array]]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             stored = {name.lower(): name for name in archive.files}
             names = _names(path, stored)
-            return names, {name: np.asarray(archive[stored[name]]) for name in names}
+            arrays = {name: archive[stored[name]] for name in names}
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("it holds something else than arrays")
+            return names, arrays
     except DataError:
         raise
-    except (ValueError, EOFError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (*DAMAGED, OSError) as error:
         damage = "it holds Python objects" if "pickle" in str(error) else f"it is damaged: {error}"
         raise DataError(f"{path}: expected an .npz file of plain arrays, but {damage}") from None
 
@@ -190,6 +194,13 @@ def _has_header(path: PathLike, lines: Sequence[Sequence[str]], column: int | No
         # "y" alone may as well be a class, as may any word where the next line has a word, too.
         name = first[column].strip().lower()
         named = (name in LABEL_NAMES and name != "y") or (len(lines) > 1 and _is_number(second[column]))
+        numbers = [cell.strip() for i, cell in enumerate(first) if i != column]
+        counted = any(numbers == [str(i) for i in range(start, start + len(numbers))] for start in (0, 1))
+        if named and name not in LABEL_NAMES and not words and not (name and counted):
+            raise DataError(
+                f"{path}: line 1, column {column + 1}: expected a label that is a number, as in line 2, or names in "
+                f"every column, got {first[column]!r}"
+            )
     if words and len(words) < len(first) - (column is not None) and not named:
         # One word among numbers is rather a damaged line than a header; dropping it would go unnoticed.
         raise DataError(

@@ -157,7 +157,8 @@ class Layer(ABC):
             x = self._converted(x, what)
         if not x.size or (features and (x.ndim != 1 + len(features) or x.shape[1:] != features)):
             wanted = " x ".join(map(str, ("B", *features))) if features else "B x ..."
-            raise ValueError(f"{self.label}: {what} must be [{wanted}] with B >= 1, got {x.shape}")
+            empty = "; B >= 1 is needed" if 0 in x.shape[:1] else ""
+            raise ValueError(f"{self.label}: {what} must be [{wanted}], got {x.shape}{empty}")
         return x
 
     def _converted(self, x: npt.ArrayLike, what: str) -> Array:
@@ -233,10 +234,12 @@ def floating(dtype: npt.DTypeLike) -> np.dtype[Any]:
         raise TypeError(f"dtype must be a floating type such as 'float64', got {dtype!r}") from None
     if converted.kind != "f":
         raise TypeError(f"dtype must be a floating type such as 'float64', got {converted}")
-    return converted
+    return converted.newbyteorder("=")
 
 
 def _literal(value: Any) -> str:
     if isinstance(value, np.dtype):
         return repr(value.name)
+    if isinstance(value, np.generic):
+        return repr(value.item())
     return getattr(value, "__name__", None) or repr(value)

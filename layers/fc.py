@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handgrad.layers.base import UNREAD, Layer, Param, floating
-from handgrad.layers.initializers import Initializer, initializer
+from handgrad.layers.initializers import Initializer, initializer, name_of
 from handgrad.params import Array
 from handgrad.randomness import generator
 
@@ -40,7 +40,7 @@ class FC(Layer):
             if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
                 raise ValueError(f"FC: {name} must be a whole number >= 1, got {size!r}")
         self.in_features, self.out_features = int(in_features), int(out_features)
-        self.bias, self.init, self.dtype = bool(bias), init, floating(dtype)
+        self.bias, self.init, self.dtype = bool(bias), name_of(init), floating(dtype)
         W = np.asarray(initializer(init)((self.out_features, self.in_features), generator(rng)))
         if W.shape != (self.out_features, self.in_features):
             raise ValueError(f"FC: init must give [out x in] = {out_features, in_features}, got {W.shape}")

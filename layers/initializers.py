@@ -41,3 +41,8 @@ def initializer(choice: str | Initializer) -> Initializer:
     if not isinstance(choice, str) or choice not in BY_NAME:
         raise ValueError(f"init must be one of {', '.join(BY_NAME)} or a callable (shape, rng), got {choice!r}")
     return BY_NAME[choice]
+
+
+def name_of(choice: str | Initializer) -> str:
+    """The initialiser's name; "zeros" for a callable of the user's, which a layer does not keep once W is drawn."""
+    return choice if isinstance(choice, str) else next((k for k, f in BY_NAME.items() if f is choice), "zeros")

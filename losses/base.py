@@ -37,11 +37,20 @@ class Loss(Layer):
         """The upstream of a loss as a Python number; ValueError for an array."""
         if np.ndim(upstream) != 0:
             raise ValueError(f"{self.label}: upstream must be one number, got shape {np.shape(upstream)}")
+        if np.asarray(upstream).dtype.kind not in "buif":
+            raise TypeError(f"{self.label}: upstream must be one real number, got {upstream!r}")
         return float(upstream)
+
+    def as_array(self, labels: npt.ArrayLike) -> Array:
+        """The labels as an array; ValueError for rows of different lengths."""
+        try:
+            return np.asarray(labels)
+        except ValueError:
+            raise ValueError(f"{self.label}: labels must be a rectangular array, got rows that differ") from None
 
     def as_labels(self, labels: npt.ArrayLike, rows: int, classes: int) -> Array:
         """Class labels [B], whole numbers from 0 to classes - 1; one sentence says how to mend others."""
-        y = np.asarray(labels)
+        y = self.as_array(labels)
         if y.shape != (rows,):
             mend = "; labels.ravel() mends it" if y.shape == (rows, 1) else ""
             raise ValueError(f"{self.label}: labels must be [B] = ({rows},), got {y.shape}{mend}")

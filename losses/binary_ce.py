@@ -46,7 +46,7 @@ class BinaryCE(Loss):
         return int(np.count_nonzero((scores.ravel() > 0) == (labels.ravel() > 0.5)))
 
     def _targets(self, labels: npt.ArrayLike, z: Array) -> Array:
-        y = np.asarray(labels)
+        y = self.as_array(labels)
         if y.dtype.kind not in "iubf":
             raise TypeError(f"BinaryCE(): labels must be 0 or 1, got dtype {y.dtype}")
         if is_classes(y, z):
@@ -54,7 +54,10 @@ class BinaryCE(Loss):
         if z.shape == (y.size, 1) and y.ndim == 1:
             y = y[:, None]
         if y.shape != z.shape:
-            mend = "; labels.ravel() mends it" if y.shape == (*z.shape, 1) else ""
+            column = y.shape == (*z.shape, 1) or (z.ndim == 2 and y.shape == (len(z), 1))
+            mend = "; labels.ravel() mends it" if column else ""
+            if z.ndim == 2 and y.shape == (len(z),) and y.dtype.kind == "f":
+                mend = "; if they are class numbers, labels.astype(int) mends it"
             raise ValueError(f"BinaryCE(): labels must have the scores' shape {z.shape}, got {y.shape}{mend}")
         outside = ~((y >= 0) & (y <= 1))
         if outside.any():

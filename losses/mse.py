@@ -42,12 +42,14 @@ class MSE(Loss):
         return super().hits(scores, labels) if is_classes(labels, scores) else None
 
     def _targets(self, labels: npt.ArrayLike, scores: Array) -> Array:
-        t = np.asarray(labels)
+        t = self.as_array(labels)
         if t.dtype.kind not in "iubf":
             raise TypeError(f"MSE(): targets must be real numbers, got dtype {t.dtype}")
         if is_classes(t, scores):
             return one_hot(self.as_labels(t, *scores.shape), scores.shape[1], scores.dtype)
         if t.shape != scores.shape:
             mend = "; targets[:, None] mends it" if (*t.shape, 1) == scores.shape else ""
+            if scores.ndim == 2 and scores.shape[1] > 1 and t.size == len(scores):
+                mend = "; if they are class numbers, targets.astype(int).ravel() mends it"
             raise ValueError(f"MSE(): targets must have the scores' shape {scores.shape}, got {t.shape}{mend}")
         return t.astype(scores.dtype, copy=False)

@@ -25,6 +25,7 @@ class SoftmaxCE(Loss):
         if scores.ndim != 2:
             raise ValueError(f"SoftmaxCE(): scores must be [B x C], got {scores.shape}")
         rows, classes = scores.shape
+        labels = self.as_array(labels)
         top = scores.max(axis=1, keepdims=True)
         p = self.out("p", scores.shape, scores.dtype)
         with np.errstate(over="ignore"):  # a difference beyond the dtype is -inf, whose exp is the right 0
@@ -58,7 +59,7 @@ class SoftmaxCE(Loss):
         return dscores
 
     def _distributions(self, labels: npt.ArrayLike, scores: Array) -> Array:
-        t = np.asarray(labels)
+        t = self.as_array(labels)
         if t.dtype.kind not in "iubf":
             raise TypeError(f"SoftmaxCE(): labels must be real numbers, got dtype {t.dtype}")
         t = t.astype(scores.dtype, copy=False)

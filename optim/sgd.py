@@ -34,6 +34,9 @@ class SGD:
     ) -> None:
         if not isinstance(params, Params):
             raise TypeError(f"SGD: params must be a layer's or model's .params, got {type(params).__name__}")
+        for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
+            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+                raise TypeError(f"SGD: {name} must be a number, got {value!r}")
         if not 0 < lr < np.inf:
             raise ValueError(f"SGD: lr must be a positive number, got {lr!r}")
         if not 0 <= momentum < 1:

@@ -2,8 +2,10 @@
 
 import csv
 import os
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,3 +223,42 @@ def test_text_that_is_no_model(text, words):
     assert MSE  # the losses are no layers of a model
     with pytest.raises(ExpressionError, match="there is no layer MSE"):
         parse_model("MSE()")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", ""], "DATA is empty"),
+        (["train", "--model", ""], "--model is empty"),
+        (["train", "--out", ""], "--out is empty"),
+        (["train", "one.npz"], "labels must be of two classes or more, numbered from 0 to 65,535, got only one class"),
+        (["train", "many.npz"], "got labels up to 70000"),
+        (["train", "table.csv", "--label=--5"], "expected a column named '--5'"),
+        (["train", "--loss", "MSE", "--model", "FC(64, 1)"], "the model must give a score for each of the 10 classes"),
+    ],
+)
+def test_more_that_cannot_be_used(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("one.npz", x=np.ones((9, 4)), y=np.zeros(9, int))
+    np.savez("many.npz", x=np.ones((9, 4)), y=np.arange(9) + 69992)
+    Path("table.csv").write_text("1,2,0\n3,4,1\n" * 5)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_predictions_do_not_replace_what_is_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--epochs", "1", "--out", "r"]) == 0
+    assert main(["predict", "r/weights.npz", "digits", "--out", "r/weights.npz"]) == 2
+    assert "is what is read" in capsys.readouterr().err
+    os.mkfifo("pipe")
+    reader = subprocess.Popen(["head", "-n", "1", "pipe"], stdout=subprocess.PIPE, text=True)
+    main(["predict", "r/weights.npz", "digits", "--out", "pipe"])
+    assert reader.communicate()[0].startswith("row,predicted") and stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+def test_a_run_that_diverges_leaves_its_history(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with np.errstate(all="ignore"):
+        assert main(["train", "--epochs", "3", "--batch-size", "5000", "--lr", "1e38", "--out", "r"]) == 1
+    assert "not finite" in capsys.readouterr().err and Path("r/history.csv").exists()

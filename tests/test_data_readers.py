@@ -461,3 +461,11 @@ def test_load_of_what_is_not_understood(tmp_path, reader):
     (tmp_path / "a.txt").write_text("1,2\n")
     with says("a.txt", "digits", "IDX", ".npz", ".csv", "ends in .txt"):
         reader(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("cell", ["", "x", "1e"])
+def test_a_damaged_label_in_the_first_line_is_no_header(cell, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"1.5,2,{cell}\n3,4,1\n5,6,0\n")
+    with pytest.raises(DataError, match="line 1, column 3: expected a label"):
+        read_csv(path)

@@ -148,3 +148,20 @@ def test_hits_count_the_rows_classified_right():
     assert MSE().hits(scores, np.array([0, 1, 1])) == 2
     assert MSE().hits(scores, scores) is None
     assert BinaryCE().hits(np.array([[2.0], [-1], [3]]), np.array([1, 1, 0])) == 1
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCE(), BinaryCE(), MSE()])
+def test_upstreams_and_labels_of_another_kind_are_named(loss):
+    with pytest.raises(ValueError, match=f"{type(loss).__name__}.*labels must be a rectangular array"):
+        loss.forward(np.ones((2, 3)), [[1], [0, 1]])
+    loss.forward(np.ones((2, 3)), np.array([1, 0]))
+    for upstream in (None, "a"):
+        with pytest.raises(TypeError, match=f"{type(loss).__name__}.*upstream must be one real number"):
+            loss.backward(upstream)
+
+
+def test_labels_in_a_column_for_several_scores_say_how_to_mend_them():
+    with pytest.raises(ValueError, match=r"labels.ravel\(\) mends it"):
+        BinaryCE().forward(np.ones((2, 3)), [[0], [1]])
+    with pytest.raises(ValueError, match=r"astype\(int\)"):
+        MSE().forward(np.ones((2, 3)), [0.0, 1.0])

@@ -3,12 +3,14 @@
 import copy
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 import scipy.optimize
 
-from handgrad import FC, MSE, SGD, Dropout, Flatten, Layer, ReLU, Sequential, Sigmoid, SoftmaxCE, Tanh
+from handgrad import FC, MSE, SGD, Dropout, Flatten, Layer, LeakyReLU, ReLU, Sequential, Sigmoid, SoftmaxCE, Tanh
+from handgrad.expression import parse_model
 
 
 def small(rng=0, dtype=np.float64):
@@ -330,3 +332,61 @@ def test_pickled_model_and_optimizer_stay_together(rng):
             loss.forward(m.forward(x), y)
             s.step(m.backward(loss.backward())[1])
     np.testing.assert_array_equal(model.params.flat, model2.params.flat)
+
+
+def test_arrays_taken_from_a_model_stay_its_own(rng):
+    fc = FC(4, 3, rng=rng)
+    model = Sequential(fc, ReLU())
+    W = fc.W
+    optimizer = SGD(model.params, lr=1.0)
+    model.forward(np.ones((2, 4)))
+    optimizer.step(model.backward(np.ones((2, 3)))[1])
+    assert W is fc.W is model.params["0.W"] and np.shares_memory(W, model.params.flat)
+
+
+def test_a_layer_shared_across_nested_models_is_written_once(rng, tmp_path):
+    shared = FC(4, 4, rng=rng)
+    model = Sequential(Sequential(shared, ReLU()), shared)
+    again = parse_model(repr(model))
+    assert again.layers[0].layers[0] is again.layers[1] and set(again.params) == set(model.params)
+    model.save(tmp_path / "w.npz")
+    x = rng.standard_normal((3, 4))
+    np.testing.assert_allclose(again.load(tmp_path / "w.npz").predict(x), model.predict(x), rtol=1e-6)
+
+
+def test_layers_with_arguments_of_numpy_or_callables_are_written_and_pickled():
+    assert repr(LeakyReLU(np.float64(0.25))) == "LeakyReLU(negative_slope=0.25)"
+    layer = pickle.loads(pickle.dumps(FC(2, 3, init=lambda shape, rng: np.ones(shape))))
+    assert (layer.W == 1).all() and parse_model(repr(layer)).layers[0].W.shape == (3, 2)
+
+
+def test_a_misfit_in_a_summary_is_placed():
+    with pytest.raises(ValueError, match=r"^Sequential\[1\] FC\(6, 2\): input must be"):
+        Sequential(FC(4, 5), FC(6, 2)).summary()
+
+
+@pytest.mark.parametrize("damage", ["encrypted", "header", "huge", "member", "compressed"])
+def test_damaged_files_of_weights_are_named(damage, tmp_path):
+    path = tmp_path / "w.npz"
+    model = Sequential(FC(20, 30))
+    if damage == "member":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("note.txt", "hello")
+    elif damage == "compressed":
+        np.savez_compressed(path, **model.params)
+        content = bytearray(path.read_bytes())
+        content[200:260] = bytes(60)
+        path.write_bytes(content)
+    else:
+        model.save(path)
+        content = path.read_bytes()
+        if damage == "encrypted":
+            content = content.replace(b"PK\x03\x04\x2d\x00\x00", b"PK\x03\x04\x2d\x00\x01")
+            content = content.replace(b"PK\x01\x02\x2d\x03\x2d\x00\x00", b"PK\x01\x02\x2d\x03\x2d\x00\x01")
+        elif damage == "header":
+            content = content.replace(b"'descr': ", b"'descr'  ")
+        else:
+            content = content.replace(b"(30, 20), }      ", b"(30000000000, 20)}")[: len(content)]
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"w\.npz: "):
+        model.load(path)

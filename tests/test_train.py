@@ -241,14 +241,27 @@ def test_train_works_in_another_thread():
         ),
         ({"data": (np.ones((3, 64)), np.full(3, 10))}, ValueError, r"labels must lie in 0\.\.9"),
         ({"model": Sequential(ReLU())}, ValueError, "must have parameters"),
+        ({"model": "net"}, TypeError, "model must be a Layer, got 'net'"),
+        ({"loss": SoftmaxCE}, TypeError, r"write SoftmaxCE\(...\)"),
+        ({"optimizer": SGD(network().params, 0.1)}, ValueError, "optimizer must hold this model's parameters"),
     ],
 )
 def test_arguments_that_make_no_sense(options, kind, words):
     model = options.pop("model", None) or network()
     data = options.pop("data", digits()[0])
+    loss = options.pop("loss", SoftmaxCE())
+    params = model.params if isinstance(model, Sequential) and model.params else network().params
+    optimizer = options.pop("optimizer", SGD(params, 0.1))
     with pytest.raises(kind, match=words):
-        train(model, SoftmaxCE(), SGD(network().params, 0.1), data, **options)
-    assert model.workspace is None
+        train(model, loss, optimizer, data, **options)
+    assert getattr(model, "workspace", None) is None
+
+
+def test_weights_that_overflow_in_the_last_update_end_the_run():
+    training, test = digits()
+    model = network()
+    with np.errstate(all="ignore"), pytest.raises(NonFiniteLoss, match="not finite after the update in epoch 1"):
+        train(model, SoftmaxCE(), SGD(model.params, 1e38), training, epochs=1, batch_size=2000, validation=test)
 
 
 def test_progress_is_plain_lines_in_a_pipe():
