@@ -190,13 +190,13 @@ def compare(seeds):
     missed, alarms, named, times = [], [], 0, []
     for seed in range(seeds):
         for case in BUGS:
-            report = swept(case, seed)
+            report = sweep(**case.arguments(), seed=seed)
             if report.ok:
                 missed.append(f"{case.name} (seed {seed})")
             named += any(finding.cause for finding in report.findings)
         for case in CORRECT:
             start = time.perf_counter()
-            report = swept(case, seed)
+            report = sweep(**case.arguments(), seed=seed)
             times.append(time.perf_counter() - start)
             if not report.ok:
                 alarms.append(f"{case.name} (seed {seed})")
@@ -207,20 +207,6 @@ def compare(seeds):
         for name in names:
             print(f"    {what}: {name}")
     print(f"a sweep of a correct layer: median {statistics.median(times):.3f} s, longest {max(times):.2f} s")
-
-
-def swept(case, seed):
-    return sweep(
-        case.make,
-        case.inputs,
-        case.sizes,
-        extra=case.extra,
-        point=case.point,
-        domain=case.domain,
-        variants=case.variants,
-        at_kink=case.at_kink,
-        seed=seed,
-    )
 
 
 def own(runs):

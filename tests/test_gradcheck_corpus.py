@@ -12,20 +12,6 @@ from handgrad.checking.targets import own_layers
 MUTANTS = [mutant for cls in own_layers() for mutant in mutants_of(cls)]
 
 
-def swept(case, seed=0):
-    return sweep(
-        case.make,
-        case.inputs,
-        case.sizes,
-        extra=case.extra,
-        point=case.point,
-        domain=case.domain,
-        variants=case.variants,
-        at_kink=case.at_kink,
-        seed=seed,
-    )
-
-
 def test_the_corpus_is_large_enough():
     assert len(BUGS) >= 80 and len(CORRECT) >= 25
     assert len({case.name for case in (*BUGS, *CORRECT)}) == len(BUGS) + len(CORRECT)
@@ -33,14 +19,14 @@ def test_the_corpus_is_large_enough():
 
 @pytest.mark.parametrize("case", BUGS, ids=lambda case: case.name)
 def test_a_planted_bug_is_caught(case):
-    report = swept(case)
+    report = sweep(**case.arguments())
     assert report.findings, f"seed 0, nothing found:\n{report}"
 
 
 @pytest.mark.parametrize("case", CORRECT, ids=lambda case: case.name)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_correct_layer_passes(case, seed):
-    report = swept(case, seed)
+    report = sweep(**case.arguments(), seed=seed)
     assert report.ok, f"seed {seed}\n{report}"
 
 

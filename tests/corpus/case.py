@@ -24,6 +24,11 @@ class Case:
     array: str | None = None  # of a bug: the gradient ("dx", "dW"), the argument ("x", "upstream") or output ("y")
     causes: tuple[str, ...] = ()  # of a bug: any of these words names it; () when to locate it is all one can ask
 
+    def arguments(self):
+        """What `sweep` takes, by name."""
+        names = ("make", "inputs", "sizes", "extra", "point", "domain", "variants", "at_kink")
+        return {name: getattr(self, name) for name in names}
+
 
 FIELDS = frozenset(field.name for field in fields(Case))
 
