@@ -13,8 +13,6 @@ import numpy as np
 
 from handgrad.checking import points
 from handgrad.checking.contract import ITEMS, Place, broken_items
-from handgrad.checking.diagnosis import diagnose
-from handgrad.checking.evidence import Evidence
 from handgrad.checking.finiteness import finite_somewhere, why_not_finite
 from handgrad.checking.numeric import EPS
 from handgrad.checking.points import KINKED, REALS, Interval, Sizes
@@ -355,6 +353,10 @@ class Examination:
                 f"{worst.analytic:.6g} where the differences give {worst.numeric:.6g} +- {worst.slope.error:.1g}."
             )
         else:
+            # Imported only now: most layers are right, and `import handgrad` stays quick.
+            from handgrad.checking.diagnosis import diagnose
+            from handgrad.checking.evidence import Evidence
+
             cause, message = diagnose(
                 Evidence.gathered(setting.subject, check, comparison, setting.sizes, values, self.options)
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from xml.etree import ElementTree
 
 KINDS = ("value", "contract", "nonfinite", "shape", "dtype", "crash")
 
@@ -172,6 +171,8 @@ class Report:
 
 def junit(reports: list[Report]) -> str:
     """JUnit XML with one test case for each (layer, array)."""
+    from xml.etree import ElementTree  # needed for this alone
+
     suite = ElementTree.Element("testsuite", name="handgrad.gradcheck")
     cases = failures = errors = 0
     for report in reports:
