@@ -12,6 +12,7 @@ import numpy as np
 
 from handgrad.checking.numeric import (
     COARSE_START,
+    EPS,
     START,
     TIGHT,
     Line,
@@ -103,6 +104,7 @@ class PointCheck:
         at_kink: str | None = None,
         own_point: bool = True,
         floor: float = FLOOR,
+        ordinary_output: float = 0.0,
     ) -> None:
         self.subject, self.point, self.rng, self.domain = subject, point, rng, domain
         self.at_kink, self.own_point, self.floor = at_kink, own_point, floor
@@ -111,6 +113,7 @@ class PointCheck:
         self.one_signed = bool(np.all(self.weights > 0) or np.all(self.weights < 0))
         self.y0 = flat(subject.outputs(point))
         self.gradients = {name: g for name, g in subject.gradients(point, handed(upstream)).items()}
+        self.ordinary_output = ordinary_output
         self.noise = self._noise()
         size = float(np.sqrt(np.sum((self.weights * self.y0) ** 2)))
         self.start = START if self.noise < 1e-10 * size else COARSE_START
@@ -237,7 +240,11 @@ class PointCheck:
 
     def _judged(self, index: tuple[int, ...], guess: float, found: Slope, largest: float, line: Line) -> Entry:
         size = self._size(largest)
-        tolerance = 3 * found.error + self.floor * largest + TINY * float(np.abs(self.weights).max())
+        tolerance = (
+            (3 if self.own_point else 10) * found.error
+            + self.floor * largest
+            + TINY * float(np.abs(self.weights).max())
+        )
         if found.kink and self.at_kink is not None:
             sought = {"left": found.left, "right": found.right, "mean": (found.left + found.right) / 2}[self.at_kink]
             found = Slope(sought, found.error, sought, sought, steps=found.steps)
@@ -319,6 +326,8 @@ class PointCheck:
     def _noise(self) -> float:
         directions = {name: self._direction(name) for name in self.subject.variables}
         errors = rounding_errors(self._line(directions), self.y0)
+        # A small output may be the difference of numbers as large as outputs are elsewhere.
+        errors = np.maximum(errors, 2 * EPS * self.ordinary_output)
         return float(np.sqrt(np.sum((self.weights * errors) ** 2)))
 
     def _line(self, directions: Mapping[str, Array]) -> Line:
