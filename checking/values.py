@@ -115,7 +115,7 @@ class PointCheck:
         self.gradients = {name: g for name, g in subject.gradients(point, handed(upstream)).items()}
         self.ordinary_output = ordinary_output
         self.noise = self._noise()
-        size = float(np.sqrt(np.sum((self.weights * self.y0) ** 2)))
+        size = float(np.sqrt(np.sum((self.weights * np.maximum(np.abs(self.y0), ordinary_output)) ** 2)))
         self.start = START if self.noise < 1e-10 * size else COARSE_START
         self.kinked = False
 
