@@ -90,6 +90,7 @@ def serve() -> None:
 
     What the layers print goes to standard error instead.
     """
+    from handgrad.checking.report import Finding, Report
     from handgrad.checking.targets import TargetError, checks
 
     request = json.load(sys.stdin)
@@ -110,6 +111,10 @@ def serve() -> None:
             if i < request["from"]:
                 continue
             tell(begin=check.name, number=i, of=len(found))
-            report = check.run(seed=request["seed"], skip=tuple(request["skip"]), at_kink=request["at_kink"])
+            try:
+                report = check.run(seed=request["seed"], skip=tuple(request["skip"]), at_kink=request["at_kink"])
+            except Exception as error:
+                message = f"could not be checked: {type(error).__name__}: {error}"
+                report = Report(check.name, request["seed"], [Finding("layer", "crash", "not-checked", message)])
             tell(report=report.to_dict(), mathematics=dict(check.mathematics))
         tell(end=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.points import REALS, Interval, inside, integers, nudged, ordinary
+from handgrad.checking.points import REALS, Interval, inside, integers, nudged
 from handgrad.checking.report import Finding
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, as_tuple
 from handgrad.checking.values import handed
@@ -90,11 +90,13 @@ class Place:
         return bool(np.all(same | (a == b) | (np.isnan(a) & np.isnan(b))))
 
     def another(self) -> Point:
-        """The same parameters with other inputs of the same shapes."""
-        inputs = {
-            name: ordinary(self.point[name].shape, self.domain.get(name, REALS), self.rng)
-            for name in self.subject.inputs
-        }
+        """The same parameters with other inputs: its numbers in another order, lest they leave forward's domain."""
+        inputs = {}
+        for name in self.subject.inputs:
+            values = self.point[name]
+            shuffled = self.rng.permutation(values.ravel()).reshape(values.shape)
+            near = np.asarray(shuffled * self.rng.uniform(0.8, 1, values.shape))
+            inputs[name] = near if inside(near, self.domain.get(name, REALS)) else np.asarray(shuffled)
         return {**self.point, **inputs}
 
 
@@ -412,8 +414,12 @@ def linear(place: Place) -> Iterator[Finding]:
 
 def layouts(place: Place) -> Iterator[Finding]:
     subject = place.subject
+    if all(place.point[name].ndim == 0 for name in subject.inputs):
+        return
     for layout, arrange in LAYOUTS.items():
-        arranged = [arrange(place.point[name]) for name in subject.inputs]
+        arranged = [
+            arrange(place.point[name]) if place.point[name].ndim else place.point[name] for name in subject.inputs
+        ]
         upstream = [u if np.ndim(u) == 0 else arrange(np.asarray(u)) for u in handed(place.upstream)]
         plain = [place.point[name].copy() for name in subject.inputs]
         for what, inputs, above in (("input", arranged, handed(place.upstream)), ("upstream", plain, upstream)):

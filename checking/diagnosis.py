@@ -20,6 +20,12 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
     array = "d" + evidence.name
     if cases and np.isfinite(cases[0].analytic).all():
         first = cases[0]
+        unused = all(not np.any(case.numeric[np.isfinite(case.numeric)]) for case in cases)
+        if unused and evidence.name in first.subject.params:
+            return "parameter-unused", (
+                f"forward gives the same whatever params['{evidence.name}'] is: it does not read it, or params hands "
+                f"out a copy; so {array} should be 0."
+            )
         if len(cases) > 1:
             for cause, message, predict in hypotheses(first):
                 try:

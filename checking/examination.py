@@ -160,6 +160,9 @@ class Examination:
         rng = self.options.rng("contract " + where)
         try:
             outputs = subject.outputs(point)
+            if not all(np.isfinite(y).all() for y in outputs):  # beyond the domain: at the user's own point then
+                point = subject.at_hand
+                outputs = subject.outputs(point)
             if not outputs or any(y.size == 0 or not np.isfinite(y).all() for y in outputs):
                 return
             upstream = upstream_for(outputs, rng)
@@ -503,7 +506,7 @@ class Examination:
                 array,
                 "crash",
                 kind,
-                f"{error.stage} raised {kind}: {text} at {error.place}.",
+                f"{error.stage} raised {kind}: {text}{f' at {error.place}' if error.place else ''}.",
                 where,
                 reproduce=setting.reproduce,
             )

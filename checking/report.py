@@ -132,7 +132,8 @@ class Report:
         return report
 
     def __str__(self) -> str:
-        return "\n".join([*self.lines(), *self.story()])
+        left_out = [f"    {note}" for note in self.notes[:3]] + ["    ..."] * (len(self.notes) > 3)
+        return "\n".join([*self.lines(), *self.story(), *left_out])
 
     def lines(self, width: int = 0) -> list[str]:
         """One line for each gradient array, the layer's name in a column of `width`."""

@@ -20,7 +20,7 @@ Point: TypeAlias = dict[str, Array]
 class LayerError(Exception):
     """The layer's own code raised; `stage` is "forward" or "backward", `error` what it raised."""
 
-    def __init__(self, stage: str, error: Exception) -> None:
+    def __init__(self, stage: str, error: BaseException) -> None:
         super().__init__(f"{stage} raised {type(error).__name__}: {error}")
         self.stage, self.error = stage, error
 
@@ -88,7 +88,12 @@ class Subject:
             if self._loaded.get(name) is not point[name]:
                 set_parameter(self._working, name, point[name])
                 self._loaded[name] = point[name]
-        return [np.array(y, copy=True) for y in as_tuple(self.forward(self._working, point))]
+        outputs = [np.array(y, copy=True) for y in as_tuple(self.forward(self._working, point))]
+        for y in outputs:
+            if y.dtype.kind not in "buifc":
+                what = "None: is the return missing?" if y.ndim == 0 and y.item() is None else f"dtype {y.dtype}"
+                raise LayerError("forward", TypeError(f"forward must return an array of numbers, got {what}"))
+        return outputs
 
     def gradients(self, point: Mapping[str, Array], upstream: Sequence[Any]) -> dict[str, Array]:
         """What backward gives at `point` for `upstream`, by variable; a new copy of the layer does it.
@@ -117,14 +122,14 @@ class Subject:
         chosen = [np.array(point[name]) for name in self.inputs] if inputs is None else inputs
         try:
             return layer.forward(*chosen, *copy.deepcopy(self.extra))
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             raise LayerError("forward", error) from error
 
     def backward(self, layer: Any, upstream: Sequence[Any]) -> Any:
         """layer.backward on the very `upstream` given."""
         try:
             return layer.backward(*upstream) if self.takes_upstream else layer.backward()
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             raise LayerError("backward", error) from error
 
     def named(self, returned: Any) -> dict[str, Array]:
@@ -159,7 +164,13 @@ class Subject:
 
 def in_double_precision(layer: Any) -> Any:
     """A copy of the layer, with parameters of float64 where it knows how to convert itself."""
-    own = copy.deepcopy(layer)
+    try:
+        own = copy.deepcopy(layer)
+    except Exception as error:
+        raise TypeError(
+            f"{describe(layer)} cannot be copied ({error}), and copies are what is checked: leave out the attribute, "
+            "or define __deepcopy__"
+        ) from None
     if callable(getattr(own, "astype", None)):
         converted = own.astype(np.float64)
         return own if converted is None else converted

@@ -210,7 +210,7 @@ def _of_unknown(
     try:
         rng = np.random.default_rng(0)
         layer.forward(*[np.asarray(rng.standard_normal(shape)) for shape in shapes], *extra({"N": batch}, rng))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         tried = ", ".join("x".join(map(str, shape)) for shape in shapes)
         raise TargetError(
             f"{cls.__name__}: forward cannot take an input of {tried} ({type(error).__name__}: {error}); "

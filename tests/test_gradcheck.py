@@ -442,3 +442,53 @@ def test_softmax_needs_an_upstream_that_is_not_ones(rng):
             return np.zeros(np.shape(upstream)), {}
 
     assert not gradcheck(Zero(), rng.standard_normal((3, 4))).ok
+
+
+def test_slips_of_forward_are_reported():
+    class Nothing(Elementwise):
+        def forward(self, x):
+            super().forward(x)
+
+    class Exits(Elementwise):
+        def forward(self, x):
+            raise SystemExit(3)
+
+    x = np.ones((2, 3))
+    assert "is the return missing?" in str(gradcheck(Nothing(np.square, lambda x, y: 2 * x), x))
+    assert ("y", "crash", "SystemExit") in found(gradcheck(Exits(np.square, lambda x, y: 2 * x), x))
+    assert gradcheck(Elementwise(np.square, lambda x, y: 2 * x), 2.5).ok
+
+
+def test_the_contract_is_held_where_the_users_point_is_the_only_finite_one(rng):
+    class Log(Elementwise):
+        def backward(self, upstream):
+            upstream /= self.x
+            return upstream
+
+    report = gradcheck(Log(np.log, None), rng.uniform(0.2, 3, (4, 3)))
+    assert "changes-upstream" in {cause for _, _, cause in found(report)}
+
+
+def test_parameters_that_forward_does_not_read(rng):
+    class Copies(Affine):
+        @property
+        def params(self):
+            return {name: array.copy() for name, array in self._params.items()}
+
+        @params.setter
+        def params(self, value):
+            self._params = value
+
+        def forward(self, x):
+            self.x = x
+            return x @ self._params["W"].T + self._params["b"]
+
+    report = gradcheck(Copies(SIZES, rng), rng.standard_normal((4, 5)))
+    assert ("dW", "value", "parameter-unused") in found(report)
+
+
+def test_a_layer_that_cannot_be_copied_is_refused_in_a_sentence():
+    layer = Elementwise(np.square, lambda x, y: 2 * x)
+    layer.held = (i for i in range(3))
+    with pytest.raises(TypeError, match=r"cannot be copied .* define __deepcopy__"):
+        gradcheck(layer, np.ones(3))
