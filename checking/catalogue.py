@@ -310,9 +310,6 @@ NORMALISATION: list[Mistake] = [
         "{d} uses the centred x where the normalised xhat belongs in the path through the variance.",
         _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner) - n.centred * n.mean(n.inner * n.centred))),
     ),
-]
-
-NORMALISATION += [
     Mistake(
         "gamma-misplaced",
         "{d} multiplies by gamma after the means are taken; gamma belongs inside them: dxhat = upstream * gamma first.",
@@ -365,13 +362,13 @@ def _unit_rows(reduce: Callable[..., Array], word: str) -> list[Mistake]:
         Mistake(
             "norm-path-forgotten",
             "{d} treats the norm as a constant: it is upstream / norm only, the path through the norm is missing.",
-            lambda s: inner(s) / _scale(s, reduce),
+            lambda s: inner(s) / _scale(s),
         ),
         Mistake(
             "input-for-output",
             f"{{d}} uses the input x where the output y belongs: right is (upstream - y * {word}(upstream * y)) / "
             "norm.",
-            lambda s: (inner(s) - s.x * reduce(inner(s) * s.x, axis=-1, keepdims=True)) / _scale(s, reduce),
+            lambda s: (inner(s) - s.x * reduce(inner(s) * s.x, axis=-1, keepdims=True)) / _scale(s),
         ),
         Mistake(
             "missing-1/D" if word == "mean" else "extra-1/D",
@@ -379,24 +376,20 @@ def _unit_rows(reduce: Callable[..., Array], word: str) -> list[Mistake]:
             lambda s: (
                 (
                     inner(s)
-                    - _unit(s, reduce)
-                    * (np.sum if word == "mean" else np.mean)(inner(s) * _unit(s, reduce), axis=-1, keepdims=True)
+                    - _bare(s) * (np.sum if word == "mean" else np.mean)(inner(s) * _bare(s), axis=-1, keepdims=True)
                 )
-                / _scale(s, reduce)
+                / _scale(s)
             ),
         ),
         Mistake(
             "missing-1/norm",
             "{d} is not divided by the norm.",
-            lambda s: inner(s) - _unit(s, reduce) * reduce(inner(s) * _unit(s, reduce), axis=-1, keepdims=True),
+            lambda s: inner(s) - _bare(s) * reduce(inner(s) * _bare(s), axis=-1, keepdims=True),
         ),
         Mistake(
             "norm-path-sign",
             "{d} has the wrong sign in the path through the norm.",
-            lambda s: (
-                (inner(s) + _unit(s, reduce) * reduce(inner(s) * _unit(s, reduce), axis=-1, keepdims=True))
-                / _scale(s, reduce)
-            ),
+            lambda s: (inner(s) + _bare(s) * reduce(inner(s) * _bare(s), axis=-1, keepdims=True)) / _scale(s),
         ),
     ]
 
@@ -411,15 +404,11 @@ def _parameter_times_upstream(s: Seen) -> Array:
     return s.u if scale is None else np.asarray(s.u * scale)
 
 
-def _scale(s: Seen, reduce: Callable[..., Array]) -> Array:
+def _scale(s: Seen) -> Array:
     """What forward divides each row by, its epsilon and all."""
     bare = _bare(s)
     largest = np.abs(bare).argmax(axis=-1)[..., None]
     return np.asarray(np.take_along_axis(s.x, largest, -1) / np.take_along_axis(bare, largest, -1))
-
-
-def _unit(s: Seen, reduce: Callable[..., Array]) -> Array:
-    return _bare(s)
 
 
 def _divides_rows(s: Seen, reduce: Callable[..., Array]) -> bool:

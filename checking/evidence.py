@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -151,8 +152,8 @@ class Evidence:
         upstream = [np.asarray(u, np.float64) for u in check.upstream]
         shape = comparison.analytic.shape
         wrong = [int(np.ravel_multi_index(e.index, shape)) for e in comparison.with_verdict("wrong")] if shape else []
-        cases = []
-        try:
+        cases: list[Case] = []
+        with suppress(LayerError, BadReturn):  # without a second point no cause is named
             cases.append(Case(subject, check.point, upstream, name, sizes, options.domain, wrong))
             inputs = {
                 key: ordinary(check.point[key].shape, options.domain.get(key, REALS), rng) for key in subject.inputs
@@ -160,8 +161,6 @@ class Evidence:
             params = nudged({key: check.point[key] for key in subject.params}, options.domain, rng)
             other = [np.asarray(2.3) if u.ndim == 0 else rng.standard_normal(u.shape) for u in upstream]
             cases.append(Case(subject, {**inputs, **params}, other, name, sizes, options.domain, wrong))
-        except (LayerError, BadReturn):
-            pass
         return cls(name, comparison, check, cases, values)
 
 
