@@ -37,7 +37,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handgrad.checking import points
-from handgrad.checking.examination import Examination, Options, Setting, point_at
+from handgrad.checking.examination import Examination, Setting, point_at
+from handgrad.checking.options import Options
 from handgrad.checking.points import REALS, Sizes
 from handgrad.checking.report import Finding, Report
 from handgrad.checking.subject import LayerError, Subject, describe, quiet
@@ -73,10 +74,13 @@ def gradcheck(
 
     Raises ValueError or TypeError for arguments it cannot use. What is wrong with the layer is in the report.
     """
-    options = Options.checked(domain, at_kink, skip, seed)
+    options = Options.checked(domain, at_kink, skip, seed, reference)
     if not inputs:
         raise ValueError("gradcheck(layer, x, ...): expected the inputs at which to check, got none")
+    if not isinstance(extra, tuple | list):
+        raise TypeError(f"extra must be a tuple of what forward takes after the inputs, got {type(extra).__name__}")
     subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
+    options.must_name(subject.variables)
     given = None if upstream is None else [_as_upstream(upstream)]
     with quiet():
         examination = Examination(layer, options, reference)
@@ -116,9 +120,11 @@ def sweep(
     default standard normal. variants: other sizes to try, each a part of `sizes`. A size that the layer refuses with a
     ValueError is left out, which the report notes. The rest is as for `gradcheck`.
     """
-    options = Options.checked(domain, at_kink, skip, seed)
-    build = _Builder(make, inputs, dict(sizes), extra, point, options)
+    options = Options.checked(domain, at_kink, skip, seed, reference)
+    build = _Builder(make, inputs, sizes, extra, point, options)
+    _check_variants(variants, build.sizes)
     base = build({})
+    options.must_name(base.subject.variables)
     with quiet():
         examination = Examination(base.subject.layer, options, reference)
         first = "at the given point" if point else "ordinary values"
@@ -127,7 +133,7 @@ def sweep(
         ):
             return examination.report
         _look_around(examination, base)
-        for partial in points.size_variants(dict(sizes)) if variants is None else variants:
+        for partial in points.size_variants(build.sizes) if variants is None else variants:
             setting = _variant(examination, build, partial, base)
             if setting is None or not examination.look(setting, "ordinary values", setting.subject.at_hand):
                 continue
@@ -141,8 +147,8 @@ def assert_gradients(layer: Any, *inputs: Any, **options: Any) -> None:
 
     Raises AssertionError with the report as its text unless everything is right and resolved.
     """
-    is_layer = hasattr(layer, "forward") and hasattr(layer, "backward") and not isinstance(layer, type)
-    report = gradcheck(layer, *inputs, **options) if is_layer else sweep(layer, *inputs, **options)
+    is_sweep = callable(layer) and bool(inputs) and isinstance(inputs[0], Mapping)
+    report = sweep(layer, *inputs, **options) if is_sweep else gradcheck(layer, *inputs, **options)
     assert report.ok, f"\n{report}"
 
 
@@ -166,22 +172,24 @@ class _Builder:
         self,
         make: Callable[[Sizes, np.random.Generator], Any],
         inputs: Mapping[str, str],
-        sizes: Sizes,
+        sizes: Mapping[str, int],
         extra: Callable[[Sizes, np.random.Generator], Sequence[Any]] | None,
         point: Callable[[Sizes, np.random.Generator], Sequence[npt.ArrayLike]] | None,
         options: Options,
     ) -> None:
-        if not inputs:
-            raise ValueError('inputs must name at least one input and its shape, such as {"x": "N D"}, got none')
-        self.make, self.inputs, self.sizes, self.extra, self.point = make, inputs, sizes, extra, point
+        for what, function in (("make", make), ("extra", extra), ("point", point)):
+            if not callable(function) and (what == "make" or function is not None):
+                raise TypeError(f"{what} must be a function of (sizes, rng), got {function!r}")
+        if not isinstance(inputs, Mapping) or not inputs or not all(isinstance(v, str) for v in inputs.values()):
+            raise TypeError(f'inputs must name each input and its shape, such as {{"x": "N D"}}, got {inputs!r}')
+        if not isinstance(sizes, Mapping) or not all(map(_is_size, sizes.values())):
+            raise TypeError(f'sizes must give each symbol a number >= 1, such as {{"N": 4, "D": 5}}, got {sizes!r}')
+        self.make, self.inputs, self.sizes, self.extra, self.point = make, inputs, dict(sizes), extra, point
         self.options = options
         words = next(iter(inputs.values())).split()
         self.batch = words[0] if words else ""
 
     def __call__(self, partial: Mapping[str, int]) -> Setting:
-        unknown = [symbol for symbol in partial if symbol not in self.sizes]
-        if unknown:
-            raise ValueError(f"variants: there is no size {unknown[0]!r}; sizes has {', '.join(self.sizes)}")
         sizes = {**self.sizes, **partial}
         where = ", ".join(f"{symbol}={size}" for symbol, size in sizes.items())
         shapes = {name: points.shape_of(text, sizes, name) for name, text in self.inputs.items()}
@@ -192,11 +200,14 @@ class _Builder:
                 for name, shape in shapes.items()
             }
         else:
-            given = list(self.point(dict(sizes), self.options.rng("point")))
-            if len(given) != len(shapes):
-                raise ValueError(f"point must return {len(shapes)} inputs ({', '.join(shapes)}), got {len(given)}")
+            given = self.point(dict(sizes), self.options.rng("point"))
+            if not isinstance(given, tuple | list) or len(given) != len(shapes):
+                came = len(given) if isinstance(given, tuple | list) else type(given).__name__
+                raise ValueError(f"point must return a tuple of {len(shapes)} ({', '.join(shapes)}), got {came}")
             arrays = {name: np.asarray(value) for name, value in zip(shapes, given, strict=True)}
         more = () if self.extra is None else self.extra(dict(sizes), self.options.rng("extra"))
+        if not isinstance(more, tuple | list):
+            raise TypeError(f"extra must return a tuple of what forward takes after the inputs, got {more!r}")
         reproduce = f"sweep(..., sizes={sizes}, seed={self.options.seed})"
         return Setting(Subject(layer, arrays, tuple(more)), sizes, where, is_own=not partial, reproduce=reproduce)
 
@@ -207,8 +218,6 @@ def _variant(examination: Examination, build: _Builder, partial: Mapping[str, in
     try:
         setting = build(partial)
     except Exception as error:
-        if any(symbol not in build.sizes for symbol in partial):
-            raise
         sizes = ", ".join(f"{symbol}={size}" for symbol, size in partial.items())
         examination.report.notes.append(f"{sizes}: left out, make raised {type(error).__name__}: {error}")
         return None
@@ -243,6 +252,21 @@ def _batch_of_one(setting: Setting) -> Setting | None:
     except LayerError:
         return None
     return Setting(single, {}, "a batch of one", is_own=False, reproduce=setting.reproduce)
+
+
+def _check_variants(variants: Any, sizes: Sizes) -> None:
+    if not isinstance(variants, Sequence | None):
+        raise TypeError(f'variants must be a list of sizes such as [{{"N": 1}}], got {variants!r}')
+    for partial in variants or ():
+        if not isinstance(partial, Mapping) or not all(map(_is_size, partial.values())):
+            raise TypeError(f'variants must be mappings such as {{"N": 1}}, got {partial!r}')
+        for symbol in partial:
+            if symbol not in sizes:
+                raise ValueError(f"variants: there is no size {symbol!r}; sizes has {', '.join(sizes)}")
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and value >= 1
 
 
 def _input_names(layer: Any, count: int) -> list[str]:

@@ -4,53 +4,27 @@ from __future__ import annotations
 
 import math
 import random
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from handgrad.checking import points
-from handgrad.checking.contract import ITEMS, Place, broken_items
-from handgrad.checking.finiteness import finite_somewhere, why_not_finite
+from handgrad.checking.contract import Place, broken_items
+from handgrad.checking.finiteness import finite_somewhere, infinite_gradients, why_not_finite
+from handgrad.checking.forms import wrong_forms, wrong_return
 from handgrad.checking.numeric import EPS
+from handgrad.checking.options import Options
 from handgrad.checking.points import KINKED, REALS, Interval, Sizes
 from handgrad.checking.report import Finding, Report, Row, Unresolved
+from handgrad.checking.rounding import Rounding
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
 from handgrad.checking.values import FLOOR, SINGLE_FLOOR, Comparison, Entry, PointCheck, handed
 from handgrad.params import Array
 
-KINK_CONVENTIONS = (None, "left", "right", "mean")
 STATE = ("repeatable", "fresh-cache", "fresh-parameters")
 LOSS_UPSTREAM = -1.7
 """What a loss gets from above: neither 1 nor positive, so that ignoring it shows."""
-
-
-@dataclass
-class Options:
-    """How to check."""
-
-    domain: Mapping[str, Interval] = field(default_factory=dict)
-    at_kink: str | None = None
-    skip: tuple[str, ...] = ()
-    seed: int = 0
-
-    @classmethod
-    def checked(cls, domain: Mapping[str, Any] | None, at_kink: str | None, skip: Sequence[str], seed: int) -> Options:
-        """The options as given; ValueError for what is none."""
-        if at_kink not in KINK_CONVENTIONS:
-            raise ValueError(f"at_kink must be 'left', 'right', 'mean' or None, got {at_kink!r}")
-        names = (skip,) if isinstance(skip, str) else tuple(skip)
-        for name in names:
-            if name not in ITEMS:
-                raise ValueError(f"skip: there is no item {name!r}; there are {', '.join(ITEMS)}")
-        bounds = {name: points.interval(pair, name) for name, pair in (domain or {}).items()}
-        return cls(bounds, at_kink, names, int(seed))
-
-    def rng(self, label: str) -> np.random.Generator:
-        """A generator for one step, the same whatever else is skipped."""
-        return np.random.default_rng([self.seed, zlib.crc32(label.encode())])
 
 
 @dataclass
@@ -170,7 +144,8 @@ class Examination:
             coarse = any(_is_single(y) for y in [*outputs, *check.gradients.values()])
             size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
             noise = 100 * check.noise / size if size else 0.0
-            rounding = {name: self._rounding(check, name) for name in subject.variables}
+            measured = Rounding(check, self.largest, self.options.rng("rounding"))
+            rounding = {name: measured.of(name) for name in subject.variables}
             tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2))
             place = Place(subject, point, upstream, self.options.domain, rng, tolerance, rounding)
         except (LayerError, BadReturn):
@@ -242,12 +217,15 @@ class Examination:
             for name, gradient in check.gradients.items():
                 size = float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0))
                 self.largest[name] = max(self.largest.get(name, 0.0), size)
-        self._infinite_gradients(check, where, setting)
+        if "finite" not in self.options.skip:
+            for finding in infinite_gradients(check):
+                self._add(finding, where, setting)
+        rounding = Rounding(check, self.largest, self.options.rng("rounding"))
         if self.report.curve is None and comparisons and comparisons[0].worst is not None:
             self.report.curve = check.curve(comparisons[0].array, comparisons[0].worst.index)
         for comparison in comparisons:
             self._record(comparison)
-            wrong = [e for e in comparison.with_verdict("wrong") if not self._is_rounding(check, comparison, e)]
+            wrong = [e for e in comparison.with_verdict("wrong") if not rounding.explains(comparison, e)]
             if wrong:
                 self._wrong_values(setting, check, comparison, wrong, values, where)
             elif comparison.joint:
@@ -285,56 +263,6 @@ class Examination:
             row.index, row.analytic, row.numeric = worst.index, worst.analytic, worst.numeric
             row.error, row.closeness = worst.slope.error, closeness
 
-    def _is_rounding(self, check: PointCheck, comparison: Comparison, entry: Entry) -> bool:
-        """Whether the difference is no more than backward's formula loses by rounding, measured around the point.
-
-        A smooth difference in the 8th digit is no mistake either, but what an iterative forward leaves unsolved. A
-        rough one is single precision.
-        """
-        largest = float(np.abs(comparison.analytic).max())
-        if entry.excess <= 1e-11 * self.largest.get(comparison.array, 0.0):
-            return True  # saturated: forward's changes are lost beside numbers of ordinary size
-        if entry.excess > 1e-5 * largest:
-            return False
-        noise = self._rounding_nearby(check, comparison.array)
-        if entry.excess <= 3 * entry.slope.error + 20 * noise:
-            return True
-        return entry.excess < 3e-7 * largest and self._roughness(check, comparison.array, 1e-7) < 0.01 * entry.excess
-
-    def _rounding(self, check: PointCheck, name: str) -> float:
-        """The size of the rounding errors in backward's numbers, near the point and for other upstream gradients.
-
-        In the upstream backward is linear, so that any bend is rounding; a large one is a mistake, and not excused.
-        """
-        largest = float(np.abs(check.gradients[name]).max(initial=0.0))
-        above = min(self._roughness(check, name, 0.0, reach=1.0), 3e-3 * largest)
-        return max(self._rounding_nearby(check, name), above, EPS * self.largest.get(name, 0.0))
-
-    def _rounding_nearby(self, check: PointCheck, name: str) -> float:
-        return max(self._roughness(check, name, distance) for distance in (1e-14, 1e-12))
-
-    def _roughness(self, check: PointCheck, name: str, distance: float, reach: float | None = None) -> float:
-        """The rounding error of backward's numbers: their third differences along a line of relative steps.
-
-        `distance` is the steps' length for inputs and parameters, `reach` for the upstream gradient.
-        """
-        reach = distance if reach is None else reach
-        subject, rng = check.subject, self.options.rng("rounding " + name)
-        directions = {key: rng.standard_normal(value.shape) for key, value in check.point.items()}
-        above = [rng.standard_normal(np.shape(u)) for u in check.upstream]
-        samples = []
-        for j in range(7):
-            moved = {k: np.asarray(v * (1 + distance * j * directions[k])) for k, v in check.point.items()}
-            upstream = [u * (1 + reach * j * v) for u, v in zip(check.upstream, above, strict=True)]
-            try:
-                samples.append(np.asarray(subject.gradients(moved, handed(upstream))[name], np.float64))
-            except (LayerError, BadReturn):
-                return 0.0
-        thirds = np.diff(np.stack(samples), n=3, axis=0)
-        if not np.isfinite(thirds).all():
-            return 0.0
-        return float(np.sqrt(np.mean(thirds**2, axis=0) / 20).max(initial=0.0))
-
     def _wrong_values(
         self,
         setting: Setting,
@@ -366,7 +294,7 @@ class Examination:
         else:
             # Imported only now: most layers are right, and `import handgrad` stays quick.
             from handgrad.checking.diagnosis import diagnose
-            from handgrad.checking.evidence import Evidence
+            from handgrad.checking.diagnosis.evidence import Evidence
 
             cause, message = diagnose(
                 Evidence.gathered(setting.subject, check, comparison, setting.sizes, values, self.options)
@@ -391,76 +319,18 @@ class Examination:
         self.wrong[array] = finding
 
     def _forms(self, setting: Setting, point: Point, upstream: Sequence[Any], outputs: list[Array], where: str) -> bool:
-        """Whether backward runs and returns arrays of the right shapes and dtypes."""
+        """Whether backward runs and returns arrays, at least one of which can be compared."""
         subject = setting.subject
         try:
             gradients = subject.gradients(point, handed(upstream))
         except LayerError as error:
             return self.crashed(error, setting, where)
         except BadReturn as error:
-            cause = "missing-gradient" if "a gradient for" in str(error) else "wrong-return"
-            self._add(Finding(_named_in(error, subject), "shape", cause, f"{error}.", where))
+            self._add(wrong_return(error, subject), where, setting)
             return False
-        usable = True
-        for name, gradient in gradients.items():
-            wanted = point[name].shape
-            if gradient.shape != wanted:
-                usable = False
-                if "shapes" not in self.options.skip:
-                    self._add(
-                        _wrong_shape(subject, name, gradient, wanted, where, check_transposed(point, name, gradient))
-                    )
-            elif "dtype" not in self.options.skip and _narrower(gradient, outputs):
-                self._add(
-                    Finding(
-                        "d" + name,
-                        "dtype",
-                        "dtype-narrowed",
-                        f"d{name} is {gradient.dtype}, the layer computes in {outputs[0].dtype}: digits are lost "
-                        "(single precision keeps 7). Keep the input's dtype.",
-                        where,
-                    )
-                )
-        return usable or any(g.shape == point[k].shape for k, g in gradients.items())
-
-    def _infinite_gradients(self, check: PointCheck, where: str, setting: Setting) -> None:
-        if "finite" in self.options.skip:
-            return
-        for name, gradient in check.gradients.items():
-            if gradient.shape != check.point[name].shape or np.isfinite(gradient).all():
-                continue
-            places = np.argwhere(~np.isfinite(gradient))
-            for place in places[:4]:
-                index = tuple(int(i) for i in place)
-                held = check.gradients[name]
-                check.gradients[name] = np.where(np.isfinite(gradient), gradient, 0.0)
-                entry = check.entry(name, index)
-                check.gradients[name] = held
-                true = entry.slope
-                grows = len(true.steps) > 2 and abs(true.steps[-1].central) > 1e3 * (1 + abs(true.steps[0].central))
-                if true.jump or grows or true.error > 1e-2 * max(1e-3, abs(true.value)):
-                    continue  # the slope itself is infinite there, or there is none
-                value = f"between {true.low:.6g} and {true.high:.6g}" if true.kink else f"{true.value:.6g}"
-                kind = "NaN" if np.isnan(gradient[index]) else "infinite"
-                x = check.point[name][index]
-                self._add(
-                    Finding(
-                        "d" + name,
-                        "nonfinite",
-                        "nan" if kind == "NaN" else "overflow",
-                        f"d{name}{list(index)} is {kind} where {name} is {x:.6g}, though forward is finite there and "
-                        f"its slope is {value}. Look for a division by 0, the log of 0 or exp of a large number "
-                        "(overflow, saturation).",
-                        where,
-                        "finite",
-                        index,
-                        float(gradient[index]),
-                        true.value,
-                        true.error,
-                        reproduce=setting.reproduce,
-                    )
-                )
-                break
+        for finding in wrong_forms(gradients, point, outputs, self.options.skip):
+            self._add(finding, where, setting)
+        return any(gradient.shape == point[name].shape for name, gradient in gradients.items())
 
     def _infinite_output(self, subject: Subject, point: Point, where: str, is_own: bool) -> bool:
         """Tells an overflow inside forward from a point at which the function itself has no finite value."""
@@ -520,8 +390,11 @@ class Examination:
             self.volumes[id(finding)] = volume
             finding.reproduce = setting.reproduce
 
-    def _add(self, finding: Finding) -> None:
+    def _add(self, finding: Finding, where: str = "", setting: Setting | None = None) -> None:
         """Keeps the finding, unless the same thing has been found already."""
+        finding.where = finding.where or where
+        if setting is not None:
+            finding.reproduce = finding.reproduce or setting.reproduce
         if finding.kind == "value" and any(
             f.array == finding.array and f.kind == "shape" for f in self.report.findings
         ):
@@ -560,25 +433,6 @@ def point_at(
     """The subject's parameters, with inputs drawn anew."""
     inputs = {name: draw(subject.at_hand[name].shape, domain.get(name, REALS), rng) for name in subject.inputs}
     return {**subject.at_hand, **inputs}
-
-
-def check_transposed(point: Point, name: str, gradient: Array) -> bool:
-    return gradient.shape == point[name].shape[::-1] and gradient.ndim > 1
-
-
-def _wrong_shape(
-    subject: Subject, name: str, gradient: Array, wanted: tuple[int, ...], where: str, transposed: bool
-) -> Finding:
-    message = f"d{name} must have the shape of {name}, {list(wanted)}, got {list(gradient.shape)}"
-    if transposed:
-        message += ": it is transposed (or the factors are in the wrong order)"
-    elif gradient.size == int(np.prod(wanted)):
-        message += ": the right number of entries with other axes; broadcasting would hide it"
-    elif gradient.ndim == len(wanted) + 1 or gradient.size > int(np.prod(wanted)):
-        message += ": a sum over the batch or another axis is missing"
-    elif gradient.size < int(np.prod(wanted)):
-        message += ": too few entries, one axis too many is summed over or squeezed"
-    return Finding("d" + name, "shape", "transposed" if transposed else "wrong-shape", message + ".", where, "shapes")
 
 
 def _corner(check: PointCheck, comparison: Comparison, index: tuple[int, ...]) -> str:
@@ -620,13 +474,6 @@ def _holds_generator(thing: Any, depth: int = 4) -> bool:
     return any(_holds_generator(part, depth - 1) for part in inner)
 
 
-def _narrower(gradient: Array, outputs: Sequence[Array]) -> bool:
-    wide = min(y.dtype.itemsize for y in outputs)
-    if gradient.dtype.kind != "f":
-        return gradient.size > 0
-    return gradient.dtype.itemsize < min(wide, 8)
-
-
 def _is_single(array: Array) -> bool:
     values = np.asarray(array)
     if values.dtype.kind != "f" or not values.size:
@@ -634,10 +481,3 @@ def _is_single(array: Array) -> bool:
     if values.dtype.itemsize < 8:
         return True
     return bool(np.array_equal(values, values.astype(np.float32)) and np.any(values != np.round(values, 3)))
-
-
-def _named_in(error: BadReturn, subject: Subject) -> str:
-    for name in subject.params:
-        if f" {name}" in str(error):
-            return "d" + name
-    return "d" + subject.inputs[0]

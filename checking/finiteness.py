@@ -1,11 +1,15 @@
-"""Whether an infinite or NaN output is forward's own doing, or what the function truly has there."""
+"""Whether an infinite or NaN number is the layer's own doing, or what the function truly has there."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from handgrad.checking.numeric import EPS
+from handgrad.checking.report import Finding
 from handgrad.checking.subject import LayerError, Point, Subject, as_tuple
+from handgrad.checking.values import PointCheck
 from handgrad.params import Array
 
 
@@ -103,3 +107,32 @@ def _last_finite(subject: Subject, point: Point) -> tuple[float, float]:
         else:
             high = t
     return low, size
+
+
+def infinite_gradients(check: PointCheck) -> Iterator[Finding]:
+    """A finding for each gradient that is NaN or infinite where forward has a finite slope."""
+    for name, gradient in check.gradients.items():
+        if gradient.shape != check.point[name].shape or np.isfinite(gradient).all():
+            continue
+        for place in np.argwhere(~np.isfinite(gradient))[:4]:
+            index = tuple(int(i) for i in place)
+            true = check.slope_at(name, index)
+            grows = len(true.steps) > 2 and abs(true.steps[-1].central) > 1e3 * (1 + abs(true.steps[0].central))
+            if true.jump or grows or true.error > 1e-2 * max(1e-3, abs(true.value)):
+                continue  # the slope itself is infinite there, or there is none
+            value = f"between {true.low:.6g} and {true.high:.6g}" if true.kink else f"{true.value:.6g}"
+            is_nan, x = bool(np.isnan(gradient[index])), check.point[name][index]
+            yield Finding(
+                "d" + name,
+                "nonfinite",
+                "nan" if is_nan else "overflow",
+                f"d{name}{list(index)} is {'NaN' if is_nan else 'infinite'} where {name} is {x:.6g}, though forward is "
+                f"finite there and its slope is {value}. Look for a division by 0, the log of 0 or exp of a large "
+                "number (overflow, saturation).",
+                item="finite",
+                index=index,
+                analytic=float(gradient[index]),
+                numeric=true.value,
+                error=true.error,
+            )
+            break

@@ -56,6 +56,8 @@ class Subject:
     """
 
     def __init__(self, layer: Any, inputs: Mapping[str, Any], extra: Sequence[Any] = ()) -> None:
+        if isinstance(layer, type):
+            raise TypeError(f"expected a layer, such as {layer.__name__}(...), got the class {layer.__name__} itself")
         for method in ("forward", "backward"):
             if not callable(getattr(layer, method, None)):
                 raise TypeError(f"a layer needs forward and backward, {describe(layer)} has no {method}")
@@ -201,7 +203,10 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
 
 def as_real(value: Any, name: str) -> Array:
     """`value` as a new float64 array; TypeError for what is no real number."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"input {name} must be a rectangular array, got rows that differ") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"input {name} must be real numbers, got dtype {array.dtype}")
     return np.array(array, np.float64)

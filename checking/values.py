@@ -145,11 +145,14 @@ class PointCheck:
         gradient = np.asarray(self.gradients[name], np.float64)
         largest = float(np.abs(gradient).max()) if scale is None else scale
         guess = float(gradient[index])
+        found = self.slope_at(name, index, guess, largest)
+        return self._judged(index, guess, found, largest, self._coordinate(name, index, self._room(name)[index]))
+
+    def slope_at(self, name: str, index: tuple[int, ...], guess: float | None = None, scale: float = 0.0) -> Slope:
+        """The numeric derivative by one entry."""
         step = self._room(name)[index]
         line = self._coordinate(name, index, step)
-        found = self._slope(line, guess * step, largest * step)
-        found = rescaled(found, 1 / step)
-        return self._judged(index, guess, found, largest, line)
+        return rescaled(self._slope(line, None if guess is None else guess * step, scale * step), 1 / step)
 
     def curve(self, name: str, index: tuple[int, ...]) -> dict[str, Any]:
         """One entry's differences at every step, in types that JSON has."""

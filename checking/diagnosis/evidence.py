@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handgrad.checking.jacobian import columns
+from handgrad.checking.diagnosis.jacobian import columns
 from handgrad.checking.points import REALS, Interval, Sizes, nudged, ordinary
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject
 from handgrad.checking.values import Comparison, PointCheck, flat, handed
 from handgrad.params import Array
 
 if TYPE_CHECKING:
-    from handgrad.checking.examination import Options
+    from handgrad.checking.options import Options
 
 TOLERANCE = 1e-8
 MOST_COLUMNS = 160
@@ -77,6 +77,30 @@ class Case:
     @property
     def u(self) -> Array:
         return self.upstream[0]
+
+    @property
+    def is_input(self) -> bool:
+        """Whether this is the gradient of the first input."""
+        return self.name == self.subject.inputs[0]
+
+    @property
+    def labels(self) -> Array:
+        """Of a loss: what forward takes besides the scores."""
+        return np.asarray(self.subject.extra[0])
+
+    @property
+    def rows(self) -> int:
+        return len(self.x)
+
+    @property
+    def p(self) -> Array:
+        """The softmax of the scores."""
+        e = np.exp(self.x - self.x.max(axis=-1, keepdims=True))
+        return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+    @property
+    def onehot(self) -> Array:
+        return np.eye(self.x.shape[-1])[self.labels]
 
     @property
     def weights(self) -> Array:

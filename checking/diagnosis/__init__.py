@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from handgrad.checking.evidence import Case, Evidence
-from handgrad.checking.hypotheses import hypotheses
-from handgrad.checking.location import located, pattern
+from handgrad.checking.diagnosis.evidence import Case, Evidence
+from handgrad.checking.diagnosis.hypotheses import hypotheses
+from handgrad.checking.diagnosis.location import located, pattern
 from handgrad.checking.subject import BadReturn, LayerError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.evidence import Case, Evidence, own_numbers
+from handgrad.checking.diagnosis.evidence import Case, Evidence, own_numbers
 from handgrad.params import Array
 
 

@@ -1,0 +1,21 @@
+"""The wrong formulas that people really write, layer by layer; the layer is recognised by what its forward does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handgrad.checking.diagnosis.catalogue import fc, losses, normalisation, softmax, unit_rows
+from handgrad.checking.diagnosis.catalogue.mistake import Mistake
+from handgrad.checking.diagnosis.evidence import Case
+
+KINDS = (fc, softmax, losses, normalisation, unit_rows)
+
+
+def mistakes(case: Case) -> Sequence[Mistake]:
+    """The mistakes known for this gradient of the layer that the case's layer turns out to be."""
+    if case.x.dtype.kind != "f":
+        return ()
+    with np.errstate(all="ignore"):
+        return next((known for kind in KINDS if (known := kind.mistakes(case))), ())

@@ -1,0 +1,48 @@
+"""Simple functions of one number, which a wrong factor may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from handgrad.params import Array
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+FUNCTIONS: list[tuple[str, Callable[[Array], Array]]] = [
+    ("z", lambda z: z),
+    ("(1 - z)", lambda z: 1 - z),
+    ("z * (1 - z)", lambda z: z * (1 - z)),
+    ("(1 - z**2)", lambda z: 1 - z**2),
+    ("(1 + z**2)", lambda z: 1 + z**2),
+    ("(1 + z)", lambda z: 1 + z),
+    ("z**2", lambda z: z**2),
+    ("exp(z)", np.exp),
+    ("exp(-z)", lambda z: np.exp(-z)),
+    ("(z > 0)", lambda z: (z > 0).astype(float)),
+    ("(z < 0)", lambda z: (z < 0).astype(float)),
+    ("|z|", np.abs),
+    ("max(0, z)", lambda z: np.maximum(z, 0)),
+    ("min(0, z)", lambda z: np.minimum(z, 0)),
+    ("sign(z)", np.sign),
+    ("sigmoid(z)", sigmoid),
+    ("(1 - sigmoid(z))", lambda z: 1 - sigmoid(z)),
+    ("sigmoid(z) * (1 - sigmoid(z))", lambda z: sigmoid(z) * (1 - sigmoid(z))),
+    ("tanh(z)", np.tanh),
+    ("(1 - tanh(z)**2)", lambda z: 1 - np.tanh(z) ** 2),
+    ("(1 - tanh(z))", lambda z: 1 - np.tanh(z)),
+    ("z * (1 + z)", lambda z: z * (1 + z)),
+    ("2 * z", lambda z: 2 * z),
+    ("2 * z**2", lambda z: 2 * z**2),
+    ("z**3", lambda z: z**3),
+    ("cos(z)", np.cos),
+    ("sin(z)", np.sin),
+    ("log(z)", np.log),
+    ("1 / (1 + z**2)", lambda z: 1 / (1 + z**2)),
+    ("sqrt(z)", np.sqrt),
+]
+"""Simple functions of one number, as (text with z, function)."""

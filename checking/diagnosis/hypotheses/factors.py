@@ -1,0 +1,107 @@
+"""The right gradient times a constant: a sign, a size, a number of the layer's own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from handgrad.checking.diagnosis.evidence import Case, lengths_of, own_numbers
+from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+
+
+def constant_factors(first: Case) -> Iterator[Hypothesis]:
+    yield (
+        "sign",
+        "{d} has the wrong sign: backward gives exactly minus the differences. Look for a difference taken the wrong "
+        "way round, or a forgotten minus.",
+        lambda case: -case.numeric,
+    )
+    if first.weights.size == 1 and first.subject.takes_upstream:
+        yield (
+            "upstream-ignored",
+            "{d} does not depend on the upstream gradient: backward gives the derivative for an upstream of 1. "
+            "Multiply by upstream (chain rule: dL/dx = upstream * local).",
+            lambda case: case.numeric / case.weights[0],
+        )
+        yield (
+            "upstream-twice",
+            "{d} has the upstream gradient in it twice (upstream squared).",
+            lambda case: case.numeric * case.weights[0],
+        )
+    for cause, text, factor in _factors(first):
+        for sign in (1, -1):
+            extra = " and has the wrong sign" if sign < 0 else ""
+            yield (
+                cause,
+                text + extra + ".",
+                lambda case, factor=factor, sign=sign: sign * factor(case) * case.numeric,  # type: ignore[misc]
+            )
+    seen = np.isfinite(first.numeric) & (np.abs(first.numeric) > 1e-6 * np.nanmax(np.abs(first.numeric)))
+    ratios = first.analytic[seen] / first.numeric[seen]
+    if ratios.size > 1 and np.ptp(ratios) < 1e-8 * np.abs(ratios).max():
+        c = float(ratios.mean())
+        yield (
+            "constant-factor",
+            f"{{d}} is exactly {c:.6g} times what the differences give: a constant factor too many or too few.",
+            lambda case: c * case.numeric,
+        )
+
+
+def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
+    """Factors with a meaning: sizes, 2, and the layer's own numbers."""
+    lengths = lengths_of(first)
+    for label in lengths:
+        yield (
+            f"missing-1/{label}",
+            f"{{d}} is exactly {label} times too large: the division by {label} is missing (a sum where forward takes "
+            "a mean)",
+            lambda case, label=label: float(lengths_of(case)[label]),  # type: ignore[misc]
+        )
+        yield (
+            f"extra-1/{label}",
+            f"{{d}} is exactly {label} times too small: divided by {label} once too often (a mean where a sum belongs; "
+            "the 1/N is the loss's business alone)",
+            lambda case, label=label: 1 / lengths_of(case)[label],  # type: ignore[misc]
+        )
+    for a, b in itertools.permutations(lengths, 2):
+        yield (
+            f"{a}-for-{b}",
+            f"{{d}} is exactly {b}/{a} times the differences: divided by {a} where {b} belongs",
+            lambda case, a=a, b=b: lengths_of(case)[b] / lengths_of(case)[a],  # type: ignore[misc]
+        )
+        if a < b:
+            yield (
+                f"missing-1/({a}*{b})",
+                f"{{d}} is exactly {a}*{b} times too large: the division by both is missing",
+                lambda case, a=a, b=b: float(lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
+            )
+            yield (
+                f"extra-1/({a}*{b})",
+                f"{{d}} is exactly {a}*{b} times too small",
+                lambda case, a=a, b=b: 1 / (lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
+            )
+    for name in own_numbers(first):
+        keep = "keep probability " if name in ("p", "rate", "drop", "keep") else ""
+        told: dict[str, Callable[[float], float]] = {
+            f"missing-factor-{name}": lambda a: 1 / a,
+            f"extra-factor-{name}": lambda a: a,
+            f"missing-scale-1/(1-{name})": lambda a: 1 - a,
+            f"extra-scale-1/(1-{name})": lambda a: 1 / (1 - a),
+        }
+        for cause, of in told.items():
+            what = cause.split("-", 2)[2]
+            verb = "is missing" if cause.startswith("missing") else "is there once too often"
+            yield (
+                cause,
+                f"{{d}} is off by a constant factor: the {keep}scale {what} of the layer {verb}",
+                lambda case, name=name, of=of: of(own_numbers(case)[name]),  # type: ignore[misc]
+            )
+
+    yield "missing-factor-2", "{d} is exactly half of the differences: a factor 2 is missing", lambda case: 0.5
+    yield (
+        "extra-factor-2",
+        "{d} is exactly twice the differences: a factor 2 too much, or counted twice",
+        lambda case: 2.0,
+    )

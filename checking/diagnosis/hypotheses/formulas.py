@@ -1,0 +1,140 @@
+"""The upstream gradient times a simple function, but the wrong one; a factor or a term too many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from handgrad.checking.diagnosis.catalogue.functions import FUNCTIONS
+from handgrad.checking.diagnosis.evidence import Case, same
+from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+from handgrad.params import Array
+
+
+def wrong_derivative(first: Case) -> Iterator[Hypothesis]:
+    """The upstream gradient times a simple function of the input or output, but the wrong one."""
+    if first.u.shape != first.analytic.shape:
+        return
+    for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):
+        yield (
+            _swapped_cause(first, name, function),
+            f"{{d}} is exactly upstream * {text.replace('z', name)}" + _swapped_text(first, name, function, text),
+            lambda case, of=of, function=function: case.u * function(of(case)),  # type: ignore[misc]
+        )
+
+
+def wrong_sum(first: Case) -> Iterator[Hypothesis]:
+    """A parameter's gradient as the sum of upstream times a simple function, but the wrong one."""
+    if first.name not in first.subject.params or first.x.shape != first.u.shape or first.u.ndim < 1:
+        return
+    for axes in ((0,), tuple(range(first.u.ndim)), tuple(i for i in range(first.u.ndim) if i != 1)):
+        if np.shape(first.u.sum(axis=axes)) != first.analytic.shape:
+            continue
+        for (name, of), (text, function) in itertools.product(
+            (("x", lambda case: case.x), ("y", lambda case: case.y)), FUNCTIONS
+        ):
+            yield (
+                "wrong-derivative",
+                f"{{d}} is exactly the sum of upstream * {text.replace('z', name)}, which is not this parameter's "
+                f"derivative{_right_sum(first, axes)}.",
+                lambda case, of=of, function=function, axes=axes: np.asarray(  # type: ignore[misc]
+                    (case.u * function(of(case))).sum(axis=axes)
+                ),
+            )
+
+
+def _right_sum(first: Case, axes: tuple[int, ...]) -> str:
+    for name, values in (("x", first.x), ("y", first.y)):
+        for text, function in FUNCTIONS:
+            if same(np.asarray((first.u * function(values)).sum(axis=axes)), first.numeric):
+                return f"; the differences give the sum of upstream * {text.replace('z', name)}"
+    return ""
+
+
+def wrong_factor(first: Case) -> Iterator[Hypothesis]:
+    """The right gradient times a simple function of the input or output, or without it."""
+    for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):
+        formula = text.replace("z", name)
+        yield (
+            "extra-factor",
+            f"{{d}} is exactly the right gradient times {formula}: that factor is one too many.",
+            lambda case, of=of, function=function: case.numeric * function(of(case)),  # type: ignore[misc]
+        )
+        yield (
+            "missing-factor",
+            f"{{d}} is exactly the right gradient divided by {formula}: that factor is missing.",
+            lambda case, of=of, function=function: case.numeric / function(of(case)),  # type: ignore[misc]
+        )
+
+
+def sums_of_parts(first: Case) -> Iterator[Hypothesis]:
+    """The right gradient plus a multiple of something."""
+    candidates: list[tuple[str, str, Callable[[Case], Array | None]]] = []
+    own = first.name in first.subject.params
+    candidates.append(
+        ("weight-decay" if own else "adds-input", f"{first.name} itself", lambda case: case.point[case.name])
+    )
+    candidates.append(("adds-upstream", "the upstream gradient", lambda case: case.u))
+    candidates.append(("adds-output", "the output", lambda case: case.y))
+    candidates.append(("adds-constant", "1", lambda case: np.ones_like(case.analytic)))
+    candidates.append(("adds-sign", f"the sign of {first.name}", lambda case: np.sign(case.point[case.name])))
+    for cause, what, part in candidates:
+        value = part(first)
+        if value is None or np.shape(value) != first.analytic.shape:
+            continue
+        difference = (first.analytic - first.numeric)[np.isfinite(first.numeric)]
+        basis = np.asarray(value)[np.isfinite(first.numeric)]
+        c = float(difference @ basis / (basis @ basis)) if np.any(basis) else 0.0
+        if abs(c) < 1e-9:
+            continue
+        if cause == "adds-upstream" and abs(c + 1) < 1e-7:
+            cause, text = (
+                "skip-forgotten",
+                "{d} lacks the upstream gradient itself: the direct path (a skip connection, or the entry's own "
+                "term) is forgotten.",
+            )
+        elif cause == "adds-upstream" and abs(c - 1) < 1e-7:
+            text = "{d} has the upstream gradient in it once too often."
+        elif cause == "weight-decay":
+            text = (
+                f"{{d}} has {c:.4g} * {what} added to it: weight decay (regularisation) belongs into "
+                "the optimizer or the loss."
+            )
+        else:
+            text = f"{{d}} is the right gradient plus {c:.4g} times {what}."
+        yield cause, text, lambda case, part=part, c=c: case.numeric + c * np.asarray(part(case))  # type: ignore[misc]
+
+
+def _functions(first: Case) -> list[tuple[str, Callable[[Case], Array]]]:
+    """What a factor can be a function of, entry by entry: the variable itself, the output, the other inputs."""
+    arguments: list[tuple[str, Callable[[Case], Array]]] = [(first.name, lambda case: case.point[case.name])]
+    if first.y.shape == first.analytic.shape:
+        arguments.append(("y", lambda case: case.y))
+        arguments.append(("upstream", lambda case: case.u))
+    for key in first.subject.inputs:
+        if key != first.name and first.point[key].shape == first.analytic.shape:
+            arguments.append((key, lambda case, key=key: case.point[key]))  # type: ignore[misc]
+    return arguments
+
+
+def _swapped_cause(first: Case, name: str, function: Callable[[Array], Array]) -> str:
+    if name != "y" and first.y.shape == first.analytic.shape and same(first.u * function(first.y), first.numeric):
+        return "input-for-output"
+    if name == "y" and first.x.shape == first.analytic.shape and same(first.u * function(first.x), first.numeric):
+        return "output-for-input"
+    return "wrong-derivative"
+
+
+def _swapped_text(first: Case, name: str, function: Callable[[Array], Array], text: str) -> str:
+    cause = _swapped_cause(first, name, function)
+    if cause == "input-for-output":
+        return f": you used the input where the output belongs; right is upstream * {text.replace('z', 'y')}."
+    if cause == "output-for-input":
+        return f": you used the output where the input belongs; right is upstream * {text.replace('z', 'x')}."
+    for other, values in (("y", first.y), ("x", first.x)):
+        for right, candidate in FUNCTIONS:
+            if values.shape == first.analytic.shape and same(first.u * candidate(values), first.numeric):
+                return f", the differences give upstream * {right.replace('z', other)}."
+    return ", which is not this function's derivative."

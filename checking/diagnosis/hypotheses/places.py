@@ -1,0 +1,115 @@
+"""The right numbers in the wrong places, or with something done to them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from handgrad.checking.diagnosis.evidence import Case
+from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+from handgrad.params import Array
+
+
+def result_changed(first: Case) -> Iterator[Hypothesis]:
+    """The right gradient, and then something done to it."""
+    largest = float(np.abs(first.analytic).max(initial=0.0))
+    changes: list[tuple[str, str, Callable[[Array], Array]]] = [
+        ("gradient-clipped", f"clipped to [-{largest:.4g}, {largest:.4g}]", lambda g: np.clip(g, -largest, largest)),
+        ("absolute-value", "with its sign lost (abs)", np.abs),
+        ("negative-dropped", "with negative entries set to 0", lambda g: np.maximum(g, 0)),
+        ("sign-only", "reduced to its sign", np.sign),
+        ("gradient-normalised", "divided by its own norm", lambda g: g / np.sqrt(np.nansum(g**2))),
+        ("gradient-squared", "squared", np.square),
+    ]
+    for cause, text, change in changes:
+        yield (
+            cause,
+            f"{{d}} is the right gradient {text}; nothing of that kind belongs into backward.",
+            lambda case, change=change: change(case.numeric),  # type: ignore[misc]
+        )
+
+
+def rearranged(first: Case) -> Iterator[Hypothesis]:
+    """The right numbers in the wrong places."""
+    shape = first.analytic.shape
+    for axes in itertools.permutations(range(len(shape))):
+        if axes != tuple(range(len(shape))) and tuple(shape[a] for a in axes) == shape:
+            yield (
+                "transposed",
+                "{d} is transposed: the right numbers with axes exchanged. Check the order of the factors and the .T "
+                "(dW = upstream.T @ x is [out x in]).",
+                lambda case, axes=axes: np.transpose(case.numeric, axes),  # type: ignore[misc]
+            )
+    for count in (1, 2):
+        for flipped in itertools.combinations(range(len(shape)), count):
+            yield (
+                "flipped",
+                f"{{d}} is reversed along axis {' and '.join(map(str, flipped))}: the right numbers in reverse order.",
+                lambda case, flipped=flipped: np.flip(case.numeric, flipped),  # type: ignore[misc]
+            )
+    for count in (1, 2):
+        for axes in itertools.combinations(range(len(shape)), count):
+            for by in itertools.product((1, -1), repeat=count):
+                yield (
+                    "shifted",
+                    f"{{d}} is shifted by one along axis {' and '.join(map(str, axes))}: an index or a border is "
+                    "off by one.",
+                    lambda case, axes=axes, by=by: _shifted(case.numeric, axes, by),  # type: ignore[misc]
+                )
+    for other in first.subject.variables:
+        if other != first.name and first.point[other].shape == shape:
+            yield (
+                "swapped",
+                f"{{d}} is the gradient of {other}: the two are swapped (mul switches: da = upstream * b).",
+                lambda case, other=other: _gradient_of(case, other),  # type: ignore[misc]
+            )
+    if len(shape) > 1:
+        yield (
+            "wrong-order",
+            "{d} has the right numbers in the wrong order: reshaped where axes should have been exchanged.",
+            lambda case: np.reshape(case.numeric.ravel(order="F"), case.numeric.shape),
+        )
+        for axes in itertools.permutations(range(len(shape))):
+            if axes != tuple(range(len(shape))):
+                yield (
+                    "wrong-order",
+                    "{d} has the right numbers in the wrong order: reshaped where axes should have been exchanged.",
+                    lambda case, axes=axes: np.reshape(np.transpose(case.numeric, axes), case.numeric.shape),  # type: ignore[misc]
+                )
+
+
+def _shifted(array: Array, axes: tuple[int, ...], by: tuple[int, ...]) -> Array:
+    """`array` moved along the axes; what comes in from beyond the border is not known."""
+    moved = np.roll(array, by, axes)
+    for axis, step in zip(axes, by, strict=True):
+        if array.shape[axis] < 3:
+            raise ValueError("too short to tell")
+        moved[(slice(None),) * axis + (0 if step > 0 else -1,)] = np.nan
+    return moved
+
+
+def permuted(first: Case) -> Iterator[Hypothesis]:
+    """All the right numbers, in an order that is none of the simple ones."""
+    numeric, size = first.numeric.ravel(), first.analytic.size
+    if size < 4 or not np.isfinite(numeric).all():
+        return
+    order, wanted = np.argsort(numeric), np.argsort(first.analytic.ravel())
+    gaps = np.diff(numeric[order])
+    if gaps.min() < 1e-6 * np.abs(numeric).max():
+        return
+    source = np.empty(size, int)
+    source[wanted] = order
+    if len(np.unique(source)) == size and not np.array_equal(source, np.arange(size)):
+        yield (
+            "permuted",
+            "{d} has the right numbers in a wrong order (permuted): check reshape, transpose and the order in which "
+            "parts are put together.",
+            lambda case: case.numeric.ravel()[source].reshape(case.analytic.shape),
+        )
+
+
+def _gradient_of(case: Case, other: str) -> Array:
+    jacobian, _ = case.columns_of(other)
+    return case.gradient(case.weights, jacobian)

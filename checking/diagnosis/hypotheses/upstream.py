@@ -1,0 +1,127 @@
+"""The right formula with something else in the place of the upstream gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from handgrad.checking.diagnosis.evidence import Case
+from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+from handgrad.checking.values import flat
+from handgrad.params import Array
+
+
+def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
+    if first.weights.size > 1:
+        yield (
+            "upstream-ignored",
+            "{d} does not depend on the upstream gradient: backward gives what an upstream of ones would. Multiply by "
+            "upstream (chain rule: dL/dx = upstream * local).",
+            lambda case: case.gradient(np.ones_like(case.weights)),
+        )
+    yield (
+        "equals-upstream",
+        "{d} is just the upstream gradient: the local derivative is missing.",
+        lambda case: case.u if case.u.shape == case.analytic.shape else None,
+    )
+    if first.u.shape == first.analytic.shape and np.all(first.u != 0):
+        ratio = first.analytic / first.u
+        if np.ptp(ratio) < 1e-8 * np.abs(ratio).max() and ratio.size > 1:
+            yield (
+                "equals-upstream",
+                f"{{d}} is just {float(ratio.flat[0]):.6g} times the upstream gradient: the local derivative (a "
+                "mask, a gate) is missing.",
+                lambda case: float(ratio.flat[0]) * case.u,
+            )
+    if first.u.ndim == 0:
+        yield (
+            "equals-upstream",
+            "{d} is just the upstream gradient everywhere: the local derivative is missing.",
+            lambda case: np.full_like(case.analytic, case.u),
+        )
+
+
+def other_upstream(first: Case) -> Iterator[Hypothesis]:
+    """The right formula with something else in the place of the upstream gradient."""
+    if first.weights.size < 2:
+        yield (
+            "upstream-magnitude",
+            "{d} takes the upstream gradient's absolute value: its sign is lost.",
+            lambda case: case.gradient(np.abs(case.weights)),
+        )
+        return
+    changes: list[tuple[str, str, Callable[[Array], Array]]] = [
+        ("upstream-magnitude", "is right for |upstream|: the upstream's sign is lost (abs)", np.abs),
+        (
+            "upstream-negative-dropped",
+            "drops negative upstream gradients (as if max(0, upstream))",
+            lambda u: np.maximum(u, 0),
+        ),
+        ("upstream-sign-only", "uses only the sign of the upstream gradient", np.sign),
+        ("upstream-squared", "has the upstream gradient in it twice (squared)", np.square),
+        ("upstream-clipped", "clips the upstream gradient to [-1, 1]", lambda u: np.clip(u, -1, 1)),
+        (
+            "only-first-row",
+            "counts only the first row of the batch: the sum over the batch is missing",
+            lambda u: _only(u, 0),
+        ),
+        (
+            "only-last-row",
+            "counts only the last row of the batch: overwritten rather than summed (= for +=)",
+            lambda u: _only(u, -1),
+        ),
+        (
+            "upstream-averaged",
+            "uses the mean of the upstream gradient over the batch for every row",
+            lambda u: _mean(u, 0),
+        ),
+        ("upstream-averaged", "uses the mean of each row of the upstream gradient", lambda u: _mean(u, -1)),
+        ("upstream-averaged", "uses the mean of the whole upstream gradient", lambda u: np.full_like(u, u.mean())),
+        (
+            "upstream-summed",
+            "uses the sum of the whole upstream gradient for every entry",
+            lambda u: np.full_like(u, u.sum()),
+        ),
+        (
+            "upstream-summed",
+            "uses the sum of the upstream gradient over the batch for every row",
+            lambda u: _mean(u, 0) * len(u),
+        ),
+        (
+            "upstream-summed",
+            "uses the sum of each row of the upstream gradient for all its entries",
+            lambda u: _mean(u, -1) * u.shape[-1],
+        ),
+        (
+            "upstream-first-entry",
+            "uses the first entry of the upstream gradient for all",
+            lambda u: np.full_like(u, u.flat[0]),
+        ),
+        ("upstream-reversed", "uses the rows of the upstream gradient in reverse order", lambda u: u[::-1]),
+        ("upstream-normalised", "scales the upstream gradient to a norm of 1", lambda u: u / np.sqrt(np.sum(u**2))),
+        (
+            "upstream-clipped",
+            "scales the upstream gradient to a norm of at most 1 (clipping, which belongs into the optimizer)",
+            lambda u: u / max(1.0, float(np.sqrt(np.sum(u**2)))),
+        ),
+        ("upstream-transposed", "uses the upstream gradient transposed", lambda u: u.T if u.T.shape == u.shape else u),
+        ("upstream-shifted", "uses the upstream gradient of the neighbouring row", lambda u: np.roll(u, 1, 0)),
+        ("upstream-shifted", "uses the upstream gradient of the neighbouring row", lambda u: np.roll(u, -1, 0)),
+    ]
+    for cause, text, change in changes:
+        yield (
+            cause,
+            f"{{d}} {text}.",
+            lambda case, change=change: case.gradient(flat([change(u) for u in case.upstream])),  # type: ignore[misc]
+        )
+
+
+def _only(u: Array, row: int) -> Array:
+    kept = np.zeros_like(u)
+    kept[row] = u[row]
+    return kept
+
+
+def _mean(u: Array, axis: int) -> Array:
+    return np.broadcast_to(u.mean(axis=axis, keepdims=True), u.shape)
