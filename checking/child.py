@@ -113,8 +113,12 @@ def serve() -> None:
             tell(begin=check.name, number=i, of=len(found))
             try:
                 report = check.run(seed=request["seed"], skip=tuple(request["skip"]), at_kink=request["at_kink"])
+            except TargetError as error:
+                report = Report(check.name, request["seed"], unusable=str(error))
             except Exception as error:
                 message = f"could not be checked: {type(error).__name__}: {error}"
-                report = Report(check.name, request["seed"], [Finding("layer", "crash", "not-checked", message)])
+                report = Report(
+                    check.name, request["seed"], findings=[Finding("layer", "crash", "not-checked", message)]
+                )
             tell(report=report.to_dict(), mathematics=dict(check.mathematics))
         tell(end=True)

@@ -72,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
             if path and not Path(path).resolve().parent.is_dir():
                 raise TargetError(f"{path}: there is no folder {Path(path).parent}")
         reports, mathematics = _checked(arguments)
+        if len(reports) == 1 and reports[0].unusable:
+            raise TargetError(reports[0].unusable)
         _print(reports)
         if arguments.explain:
             _explain(reports, mathematics, arguments.plot)
@@ -98,6 +100,8 @@ def exit_code(reports: Sequence[Report]) -> int:
         return WRONG
     if findings:
         return CRASHED
+    if any(report.unusable for report in reports):
+        return USAGE
     return UNRESOLVED if any(report.unresolved for report in reports) else OK
 
 
@@ -142,12 +146,12 @@ def _ended(name: str, message: dict[str, Any], arguments: argparse.Namespace) ->
             f"the process that checked it {message['how']}: very deep recursion, sys.exit or a fault in compiled code."
         )
     cause = "timeout" if "timeout" in message else "died"
-    return Report(name, arguments.seed, [Finding("layer", "crash", cause, text)])
+    return Report(name, arguments.seed, findings=[Finding("layer", "crash", cause, text)])
 
 
 def _print(reports: Sequence[Report]) -> None:
     """The first failure's full story, then a line for every gradient, then the other stories."""
-    failing = [report for report in reports if not report.ok]
+    failing = [report for report in reports if report.findings or report.unresolved]
     if failing:
         print("\n".join([failing[0].layer, *failing[0].story(), ""]))
     width = max((len(report.layer) for report in reports), default=0)
@@ -157,7 +161,10 @@ def _print(reports: Sequence[Report]) -> None:
         print("\n".join(["", report.layer, *report.story()]))
     wrong = sum(1 for report in reports if report.findings)
     unresolved = sum(1 for report in reports if report.unresolved and not report.findings)
-    parts = [f"{len(reports)} checked", f"{wrong} wrong"] + ([f"{unresolved} unresolved"] if unresolved else [])
+    unusable = sum(1 for report in reports if report.unusable)
+    parts = [f"{len(reports) - unusable} checked", f"{wrong} wrong"]
+    parts += [f"{unresolved} unresolved"] if unresolved else []
+    parts += [f"{unusable} not checked"] if unusable else []
     print(f"\n{', '.join(parts)} (seed {reports[0].seed if reports else 0})")
 
 

@@ -73,6 +73,8 @@ class Report:
 
     layer: str
     seed: int = 0
+    unusable: str = ""
+    """Why there was nothing to check: the layer cannot be built, or given an input."""
     findings: list[Finding] = field(default_factory=list)
     unresolved: list[Unresolved] = field(default_factory=list)
     rows: dict[str, Row] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        return not self.findings and not self.unresolved
+        return not self.findings and not self.unresolved and not self.unusable
 
     @property
     def crashed(self) -> bool:
@@ -110,6 +112,7 @@ class Report:
             "layer": self.layer,
             "ok": self.ok,
             "seed": self.seed,
+            "unusable": self.unusable,
             "points": self.points,
             "arrays": {name: {"verdict": self.verdict(name), **_row(self.rows.get(name))} for name in self.arrays()},
             "findings": [_plain(asdict(finding)) for finding in self.findings],
@@ -121,7 +124,9 @@ class Report:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
         """The report that `to_dict` wrote."""
-        report = cls(values["layer"], values["seed"], notes=values["notes"], points=values["points"])
+        report = cls(
+            values["layer"], values["seed"], values["unusable"], notes=values["notes"], points=values["points"]
+        )
         report.findings = [Finding(**_numbers_back(finding)) for finding in values["findings"]]
         report.unresolved = [Unresolved(**_numbers_back(one)) for one in values["unresolved"]]
         for name, row in values["arrays"].items():
@@ -149,6 +154,8 @@ class Report:
             else:
                 text = numbers
             lines.append(f"{self.layer:<{width}}  {array:<7} {verdict:<5} {text}".rstrip())
+        if self.unusable:
+            return [f"{self.layer:<{width}}  {'layer':<7} not checked: {self.unusable}"]
         return lines or [f"{self.layer:<{width}}  ok"]
 
     def story(self) -> list[str]:
@@ -183,7 +190,10 @@ def junit(reports: list[Report]) -> str:
             about = [f for f in report.findings if f.array == array]
             open_ones = [one for one in report.unresolved if one.array == array]
             text = _printable("\n".join(str(one) for one in (*about, *open_ones)))
-            if any(f.kind == "crash" for f in about):
+            if report.unusable:
+                ElementTree.SubElement(case, "error", message=_printable(report.unusable), type="unusable")
+                errors += 1
+            elif any(f.kind == "crash" for f in about):
                 ElementTree.SubElement(case, "error", message=_printable(about[0].message), type="crash").text = text
                 errors += 1
             elif about or open_ones:

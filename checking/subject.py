@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from handgrad.checking.copies import copy_of
 from handgrad.params import Array
 
 Point: TypeAlias = dict[str, Array]
@@ -52,7 +53,7 @@ class Subject:
     """A layer as a pure function: every call works on copies, and on a copy of the layer itself.
 
     Any object with `forward(*inputs, *extra)` and `backward(upstream)` will do. Its parameters are the arrays of
-    its mapping `params`, if it has one. Layers that can be converted (`astype`) are checked in double precision.
+    its mapping `params`, if it has one. It is checked in double precision: its arrays are converted.
     """
 
     def __init__(self, layer: Any, inputs: Mapping[str, Any], extra: Sequence[Any] = ()) -> None:
@@ -74,7 +75,7 @@ class Subject:
         self.replays = False
         self._global_random = np.random.get_state()
         self._loaded: Point = {}
-        self._working = copy.deepcopy(self.layer)
+        self._working = copy_of(self.layer)
         self.at_hand: Point = {name: as_real(value, name) for name, value in inputs.items()}
         self.at_hand.update({name: np.array(value, np.float64) for name, value in parameters(self.layer).items()})
 
@@ -110,7 +111,7 @@ class Subject:
         """A copy of the layer as it was given, with the random numbers ahead of it that were ahead then."""
         if self.replays:
             np.random.set_state(self._global_random)
-        return copy.deepcopy(self.layer)
+        return copy_of(self.layer)
 
     def at(self, point: Mapping[str, Array]) -> Any:
         """A copy of the layer with the parameters of `point`."""
@@ -165,9 +166,9 @@ class Subject:
 
 
 def in_double_precision(layer: Any) -> Any:
-    """A copy of the layer, with parameters of float64 where it knows how to convert itself."""
+    """A copy of the layer that computes in float64, unless its own code casts."""
     try:
-        own = copy.deepcopy(layer)
+        own = copy_of(layer, widen=True)
     except Exception as error:
         raise TypeError(
             f"{describe(layer)} cannot be copied ({error}), and copies are what is checked: leave out the attribute, "

@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +18,15 @@ import numpy as np
 
 import handgrad
 from handgrad import layers, losses
+from handgrad.checking.copies import copy_of
 from handgrad.checking.points import Sizes
 from handgrad.checking.report import Report
 from handgrad.checking.specimens import SPECIMENS, Specimen
+from handgrad.checking.subject import quiet
 from handgrad.expression import LAYERS, ExpressionError, parse_model
+
+GUESSES = ((4, 5), (4, 3, 6, 5), (4, 6, 5), (4,))
+"""The inputs' shapes that are tried for a class that only its user knows."""
 
 LABELS = re.compile(r"label|target|truth|class|^(y|t|y_true)$")
 
@@ -32,7 +37,7 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One layer to check; `run(seed=..., skip=..., at_kink=...)` does it."""
+    """One layer to check: `run(seed=..., skip=..., at_kink=...)` does it, or raises TargetError if it cannot."""
 
     name: str
     run: Callable[..., Report]
@@ -168,10 +173,14 @@ def _of_specimen(
         return cls(*(positional or ()), **{**more, **(named or {})})
 
     name = cls.__name__ + (f" ({specimen.about})" if specimen.about else "")
-    _built(make, dict(specimen.sizes), name)
-    run = _sweeping(
+    sweeping = _sweeping(
         make, specimen.inputs, specimen.sizes, specimen.extra, specimen.at_kink, name, reference=specimen.forward
     )
+
+    def run(**options: Any) -> Report:
+        _built(make, dict(specimen.sizes), cls.__name__)
+        return sweeping(**options)
+
     return Check(name, run, specimen.mathematics)
 
 
@@ -184,39 +193,68 @@ def _of_unknown(
         more = {"rng": rng} if "rng" in inspect.signature(cls).parameters else {}
         return cls(*positional, **{**more, **named})
 
-    layer = _built(make, {}, cls.__name__)
+    def run(**options: Any) -> Report:
+        layer = _built(make, {}, cls.__name__)
+        names, labels = _arguments(layer, cls.__name__)
+        if shapes is not None and len(shapes) != len(names):
+            raise TargetError(
+                f"--input: {cls.__name__} has {len(names)} inputs ({', '.join(names)}), got {len(shapes)}"
+            )
+        chosen = shapes or _fitting_shapes(layer, names, labels)
+        batch = chosen[0][0]
+        inputs = {
+            name: " ".join(["N" if shape[0] == batch else str(shape[0]), *map(str, shape[1:])])
+            for name, shape in zip(names, chosen, strict=True)
+        }
+
+        def extra(sizes: Sizes, rng: np.random.Generator) -> tuple[Any, ...]:
+            return _labels(labels, (sizes["N"], *chosen[0][1:]), rng)
+
+        return _sweeping(make, inputs, {"N": batch}, extra if labels else None, None, cls.__name__)(**options)
+
+    return Check(cls.__name__, run, {})
+
+
+def _arguments(layer: Any, name: str) -> tuple[list[str], int]:
+    """The names of what forward is differentiated by, and how many arguments are labels by their name."""
     parameters = [
         p
         for p in inspect.signature(layer.forward).parameters.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
     ]
     names = [p.name for p in parameters if not LABELS.search(p.name) or p is parameters[0]]
-    labels = len(parameters) - len(names)
     if not names:
-        raise TargetError(f"{cls.__name__}: forward must take at least one input, it takes none")
-    shapes = shapes or [(4, 5)] * len(names)
-    if len(shapes) != len(names):
-        raise TargetError(f"--input: {cls.__name__} has {len(names)} inputs ({', '.join(names)}), got {len(shapes)}")
-    batch = shapes[0][0]
-    inputs = {
-        name: " ".join(["N" if shape[0] == batch else str(shape[0]), *map(str, shape[1:])])
-        for name, shape in zip(names, shapes, strict=True)
-    }
+        raise TargetError(f"{name}: forward must take at least one input, it takes none")
+    return names, len(parameters) - len(names)
 
-    def extra(sizes: Sizes, rng: np.random.Generator) -> tuple[Any, ...]:
-        assert shapes is not None
-        return tuple(rng.integers(0, shapes[0][-1], sizes["N"]) for _ in range(labels))
 
-    try:
+def _fitting_shapes(layer: Any, names: Sequence[str], labels: int) -> list[tuple[int, ...]]:
+    """Shapes of the inputs that forward takes; TargetError when none that were tried fits."""
+    refused: Exception | None = None
+    for shape in GUESSES:
         rng = np.random.default_rng(0)
-        layer.forward(*[np.asarray(rng.standard_normal(shape)) for shape in shapes], *extra({"N": batch}, rng))
-    except (Exception, SystemExit) as error:
-        tried = ", ".join("x".join(map(str, shape)) for shape in shapes)
+        try:
+            inputs = [np.asarray(rng.standard_normal(shape)) for _ in names]
+            with quiet():
+                copy_of(layer).forward(*inputs, *_labels(labels, shape, rng))
+        except (ValueError, TypeError, IndexError, AssertionError) as error:
+            refused = refused or error
+            continue
+        except (Exception, SystemExit):
+            break  # no matter of shapes: the check will tell of it
+        return [shape] * len(names)
+    else:
+        tried = " or ".join("x".join(map(str, shape)) for shape in GUESSES)
         raise TargetError(
-            f"{cls.__name__}: forward cannot take an input of {tried} ({type(error).__name__}: {error}); "
+            f"{type(layer).__name__}: forward takes no input of {tried} ({type(refused).__name__}: {refused}); "
             "give its shape with --input"
-        ) from None
-    return Check(cls.__name__, _sweeping(make, inputs, {"N": batch}, extra if labels else None, None, cls.__name__), {})
+        )
+    return [GUESSES[0]] * len(names)
+
+
+def _labels(count: int, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+    """Class labels for inputs of that shape, the classes on the last axis."""
+    return tuple(rng.integers(0, shape[-1], shape[0]) for _ in range(count))
 
 
 def _sweeping(

@@ -427,7 +427,7 @@ def test_a_reference_is_held_against_forward_first(rng):
             r"upstream must have the output's shape \(3, 4\), got \(3,\)",
         ),
         (lambda x: sweep(lambda s, r: ReLU(), {"x": "N K"}, {"N": 2}), "the shape 'N K' of x has 'K', sizes has N"),
-        (lambda x: sweep(lambda s, r: ReLU(), {}, {"N": 2}), "inputs must name at least one input"),
+        (lambda x: sweep(lambda s, r: ReLU(), {}, {"N": 2}), "inputs must name each input"),
         (lambda x: sweep(lambda s, r: ReLU(), {"x": "N"}, {"N": 2}, variants=[{"M": 1}]), "there is no size 'M'"),
     ],
 )

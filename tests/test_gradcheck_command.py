@@ -101,8 +101,14 @@ def test_classes_that_need_arguments_and_labels(student, capsys):
     text += "    def backward(self, upstream=1.0):\n        d = np.zeros_like(self.s, dtype=float)\n"
     text += "        d[np.arange(len(self.l)), self.l] = upstream\n        return d\n"
     name = student(text)
-    assert main([name]) == 2
-    assert "Scale cannot be constructed" in capsys.readouterr().err
+    assert main([name, "--junit", "out.xml", "--json", "out.json"]) == 2
+    out = capsys.readouterr().out
+    assert "Scale  layer   not checked: Scale cannot be constructed" in out and "Pick   dscores ok" in out
+    assert "1 checked, 0 wrong, 1 not checked" in out
+    assert ElementTree.parse("out.xml").getroot().get("errors") == "1"
+    assert "mine.py:Scale(4, 3)" not in json.loads(Path("out.json").read_text())["reports"][1]["unusable"]
+    assert main([f"{name}:Scale"]) == 2
+    assert "Scale cannot be constructed (TypeError" in capsys.readouterr().err
     assert main([f"{name}:Scale(3.5)"]) == 0
     assert main([f"{name}:Pick", "--input", "3x4"]) == 0
     assert main(["mine:Pick"]) == 0

@@ -1,0 +1,86 @@
+"""Copies of a layer in which arrays that shared memory still do, in double precision if wished.
+
+`copy.deepcopy` tears views from what they are views of: a layer that keeps `self.WT = self.W.T` would no longer see
+its own W change.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from handgrad.params import Array
+
+LEAVES = (str, bytes, int, float, complex, type(None), type, np.generic, np.dtype, np.random.Generator, ModuleType)
+FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
+
+
+def copy_of(thing: Any, *, widen: bool = False) -> Any:
+    """A deep copy. With `widen`, arrays of single and half precision become double."""
+    memo: dict[int, Any] = {}
+    owners: dict[int, Array] = {}
+    for array in _arrays_in(thing):
+        owner = _owner(array)
+        if owner is array and not (widen and _is_narrow(array.dtype)):
+            owners.setdefault(id(array), memo.setdefault(id(array), array.copy(order="K")))
+            continue
+        if id(owner) not in owners:
+            dtype = np.dtype(np.float64) if widen and _is_narrow(owner.dtype) else owner.dtype
+            owners[id(owner)] = memo[id(owner)] = owner.astype(dtype, order="K")
+        if array is not owner:
+            view = _same_view(array, owner, owners[id(owner)])
+            if view is not None:
+                memo[id(array)] = view
+    return copy.deepcopy(thing, memo)
+
+
+def _arrays_in(thing: Any) -> Iterator[Array]:
+    """Every array of numbers that is kept in attributes, mappings, lists or tuples, at any depth."""
+    waiting, met = [thing], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, LEAVES) or id(one) in met:
+            continue
+        met.add(id(one))
+        if type(one) is np.ndarray:
+            if one.dtype.kind in "biufc":
+                yield one
+        elif isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list | tuple):
+            waiting.extend(one)
+        elif hasattr(one, "__dict__") and not isinstance(one, FUNCTIONS):
+            waiting.extend(vars(one).values())
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _is_narrow(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "f" and dtype.itemsize < 8
+
+
+def _same_view(view: Array, owner: Array, new_owner: Array) -> Array | None:
+    """What `view` is of `owner`, of `new_owner`; None where that cannot be said in whole elements."""
+    size = owner.itemsize
+    start, remainder = divmod(_address(view) - _address(owner), size)
+    if view.dtype != owner.dtype or remainder or any(stride % size for stride in view.strides):
+        return None
+    memory = new_owner if new_owner.flags.c_contiguous else new_owner.T
+    if not memory.flags.c_contiguous:
+        return None
+    by = new_owner.itemsize
+    strides = tuple(stride // size * by for stride in view.strides)
+    made: Array = np.ndarray(view.shape, new_owner.dtype, memory, start * by, strides)
+    return made
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
