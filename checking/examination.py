@@ -119,6 +119,8 @@ class Examination:
         self._compare_forward(subject, point, outputs, where)
         if upstream is None:
             upstream = upstream_for(outputs, rng, one_signed=values in KINKED)
+        if not subject.takes_upstream:
+            upstream = self._fixed_upstream(outputs, where)
         if not self._forms(setting, point, upstream, outputs, where):
             return False
         check = self._compare(setting, values, point, upstream, where, rng, is_own=is_own, every_entry=every_entry)
@@ -317,6 +319,16 @@ class Examination:
         self._add(finding)
         self._reproduced(finding, setting)
         self.wrong[array] = finding
+
+    def _fixed_upstream(self, outputs: list[Array], where: str) -> list[Any]:
+        """1, which ends the chain at a loss; a layer in the midst of it must take what comes from above."""
+        if any(y.ndim for y in outputs) and "linear" not in self.options.skip:
+            message = (
+                "backward takes no upstream gradient, so that nothing can come before the loss: it must be "
+                "backward(upstream), with dL/dx = upstream * local (chain rule)"
+            )
+            self._add(Finding("y", "contract", "upstream-ignored", message + ".", where, "linear"))
+        return [np.ones(y.shape) if y.ndim else 1.0 for y in outputs]
 
     def _forms(self, setting: Setting, point: Point, upstream: Sequence[Any], outputs: list[Array], where: str) -> bool:
         """Whether backward runs and returns arrays, at least one of which can be compared."""

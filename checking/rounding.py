@@ -23,8 +23,8 @@ class Rounding:
     def explains(self, comparison: Comparison, entry: Entry) -> bool:
         """Whether the difference is no more than backward's formula loses by rounding, measured around the point.
 
-        A smooth difference in the 8th digit is no mistake either, but what an iterative forward leaves unsolved. A
-        rough one is single precision.
+        A smooth difference in the 8th digit is no mistake either, but what an iterative forward leaves unsolved, unless
+        it is the same for all entries. A rough one is single precision.
         """
         name, largest = comparison.array, float(np.abs(comparison.analytic).max())
         if entry.excess <= 1e-11 * self.ordinary.get(name, 0.0):
@@ -34,7 +34,15 @@ class Rounding:
         noise = self._nearby(name)
         if entry.excess <= 3 * entry.slope.error + 20 * noise:
             return True
-        return entry.excess < 3e-7 * largest and self._roughness(name, 1e-7) < 0.01 * entry.excess
+        if entry.excess > 3e-7 * largest or (self.check.own_point and self._is_constant_factor(comparison)):
+            return False
+        return self._roughness(name, 1e-7) < 0.01 * entry.excess
+
+    @staticmethod
+    def _is_constant_factor(comparison: Comparison) -> bool:
+        largest = max(abs(e.analytic) for e in comparison.entries)
+        ratios = [e.numeric / e.analytic - 1 for e in comparison.entries if abs(e.analytic) > 0.01 * largest]
+        return len(ratios) > 1 and max(ratios) - min(ratios) < 0.1 * max(map(abs, ratios))
 
     def of(self, name: str) -> float:
         """The size of the rounding errors in backward's numbers, near the point and for other upstream gradients.

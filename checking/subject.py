@@ -62,9 +62,10 @@ class Subject:
         for method in ("forward", "backward"):
             if not callable(getattr(layer, method, None)):
                 raise TypeError(f"a layer needs forward and backward, {describe(layer)} has no {method}")
-        self.layer = in_double_precision(layer)
-        self.inputs = tuple(inputs)
-        self.extra = tuple(extra)
+        self.at_hand: Point = {name: as_real(value, name) for name, value in inputs.items()}
+        self.inputs, self.extra = tuple(inputs), tuple(extra)
+        with quiet():
+            self.layer = in_double_precision(layer, list(self.at_hand.values()), self.extra)
         self.params = tuple(parameters(self.layer))
         clash = set(self.inputs) & set(self.params)
         if clash:
@@ -76,7 +77,6 @@ class Subject:
         self._global_random = np.random.get_state()
         self._loaded: Point = {}
         self._working = copy_of(self.layer)
-        self.at_hand: Point = {name: as_real(value, name) for name, value in inputs.items()}
         self.at_hand.update({name: np.array(value, np.float64) for name, value in parameters(self.layer).items()})
 
     @property
@@ -165,19 +165,28 @@ class Subject:
         return named
 
 
-def in_double_precision(layer: Any) -> Any:
-    """A copy of the layer that computes in float64, unless its own code casts."""
+def in_double_precision(layer: Any, inputs: Sequence[Array], extra: Sequence[Any]) -> Any:
+    """A copy of the layer that computes in float64, where its own code does not cast.
+
+    A layer that makes single precision of float64 input does so on purpose, and is left as it is.
+    """
     try:
-        own = copy_of(layer, widen=True)
+        own = copy_of(layer)
+        if callable(getattr(own, "astype", None)):
+            converted = own.astype(np.float64)
+            return own if converted is None else converted
+        wide = copy_of(layer, widen=True)
     except Exception as error:
         raise TypeError(
             f"{describe(layer)} cannot be copied ({error}), and copies are what is checked: leave out the attribute, "
             "or define __deepcopy__"
         ) from None
-    if callable(getattr(own, "astype", None)):
-        converted = own.astype(np.float64)
-        return own if converted is None else converted
-    return own
+    try:
+        outputs = as_tuple(own.forward(*map(np.array, inputs), *copy.deepcopy(tuple(extra))))
+        casts = any(np.asarray(y).dtype in (np.float32, np.float16) for y in outputs)
+    except (Exception, SystemExit, GeneratorExit):
+        casts = False  # told of when it is looked at
+    return copy_of(layer) if casts else wide
 
 
 def parameters(layer: Any) -> Mapping[str, Any]:

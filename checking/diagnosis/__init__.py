@@ -1,7 +1,7 @@
 """Why a gradient is wrong: hypotheses, tried from the simplest on until one reproduces the numbers.
 
-A cause is named only if it gives what backward did return, to 1e-8, at two points with different inputs, parameters and
-upstream gradients. Where none does, the wrong entries are located.
+A cause is named only if it gives what backward did return, to 1e-8, at two or three points with different inputs,
+parameters and upstream gradients. Where none does, the wrong entries are located.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is known of a wrong gradient: backward's numbers beside the numeric Jacobian, at two points."""
+"""What is known of a wrong gradient: backward's numbers beside the numeric Jacobian, at two or three points."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Evidence:
         values: str,
         options: Options,
     ) -> Evidence:
-        """The point at which the gradient was found wrong, and a second one of ordinary values."""
+        """The point at which the gradient was found wrong, one of ordinary values, and a distant one if it helps."""
         name, rng = comparison.array, options.rng("diagnosis")
         upstream = [np.asarray(u, np.float64) for u in check.upstream]
         shape = comparison.analytic.shape
@@ -184,7 +184,13 @@ class Evidence:
             }
             params = nudged({key: check.point[key] for key in subject.params}, options.domain, rng)
             other = [np.asarray(2.3) if u.ndim == 0 else rng.standard_normal(u.shape) for u in upstream]
+            other = other if subject.takes_upstream else upstream
             cases.append(Case(subject, {**inputs, **params}, other, name, sizes, options.domain, wrong))
+            if not cases[0].is_large and not options.domain and cases[0].y.shape == cases[0].x.shape:
+                far = {key: 6 * value for key, value in inputs.items()}  # beyond limits, where functions saturate
+                distant = Case(subject, {**far, **params}, other, name, sizes, options.domain, wrong)
+                if np.isfinite(distant.analytic).all() and np.isfinite(distant.numeric).any():
+                    cases.append(distant)
         return cls(name, comparison, check, cases, values)
 
 
@@ -206,7 +212,11 @@ def lengths_of(case: Case) -> dict[str, int]:
 
 def own_numbers(case: Case) -> dict[str, float]:
     """The layer's own real numbers, such as p or eps."""
-    own = getattr(case.subject.layer, "__dict__", {})
+    layer = case.subject.layer
+    own = {
+        **{k: v for cls in reversed(type(layer).__mro__) for k, v in vars(cls).items()},
+        **getattr(layer, "__dict__", {}),
+    }
     return {
         name: float(value)
         for name, value in own.items()

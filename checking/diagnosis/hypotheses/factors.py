@@ -41,17 +41,18 @@ def constant_factors(first: Case) -> Iterator[Hypothesis]:
     seen = np.isfinite(first.numeric) & (np.abs(first.numeric) > 1e-6 * np.nanmax(np.abs(first.numeric)))
     ratios = first.analytic[seen] / first.numeric[seen]
     if ratios.size > 1 and np.ptp(ratios) < 1e-8 * np.abs(ratios).max():
-        c = float(ratios.mean())
+        c = float(np.round(ratios.mean(), 9)) or float(ratios.mean())
         yield (
             "constant-factor",
-            f"{{d}} is exactly {c:.6g} times what the differences give: a constant factor too many or too few.",
+            f"{{d}} is exactly {c:.9g} times what the differences give: a constant factor too many or too few"
+            f"{_either(first, c)}.",
             lambda case: c * case.numeric,
         )
 
 
 def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
-    """Factors with a meaning: sizes, 2, and the layer's own numbers."""
-    lengths = lengths_of(first)
+    """Factors with a meaning: sizes, 2, and the layer's own numbers; a size of 2 could be either."""
+    lengths = {label: length for label, length in lengths_of(first).items() if length != 2}
     for label in lengths:
         yield (
             f"missing-1/{label}",
@@ -99,9 +100,19 @@ def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
                 lambda case, name=name, of=of: of(own_numbers(case)[name]),  # type: ignore[misc]
             )
 
+    if 2 in lengths_of(first).values():
+        return
     yield "missing-factor-2", "{d} is exactly half of the differences: a factor 2 is missing", lambda case: 0.5
     yield (
         "extra-factor-2",
         "{d} is exactly twice the differences: a factor 2 too much, or counted twice",
         lambda case: 2.0,
     )
+
+
+def _either(first: Case, c: float) -> str:
+    """What a factor of 2 or 1/2 may be, where a size is 2 as well."""
+    label = next((label for label, length in lengths_of(first).items() if length == 2), None)
+    if label is None or abs(c) not in (2.0, 0.5):
+        return ""
+    return f" (the 2 of a square's derivative, or {label} = 2: check at other sizes)"

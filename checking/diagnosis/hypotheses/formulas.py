@@ -18,9 +18,10 @@ def wrong_derivative(first: Case) -> Iterator[Hypothesis]:
     if first.u.shape != first.analytic.shape:
         return
     for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):
+        cause, ending = _swapped(first, name, function, text)
         yield (
-            _swapped_cause(first, name, function),
-            f"{{d}} is exactly upstream * {text.replace('z', name)}" + _swapped_text(first, name, function, text),
+            cause,
+            f"{{d}} is exactly upstream * {text.replace('z', name)}{ending}",
             lambda case, of=of, function=function: case.u * function(of(case)),  # type: ignore[misc]
         )
 
@@ -119,22 +120,22 @@ def _functions(first: Case) -> list[tuple[str, Callable[[Case], Array]]]:
     return arguments
 
 
-def _swapped_cause(first: Case, name: str, function: Callable[[Array], Array]) -> str:
-    if name != "y" and first.y.shape == first.analytic.shape and same(first.u * function(first.y), first.numeric):
-        return "input-for-output"
-    if name == "y" and first.x.shape == first.analytic.shape and same(first.u * function(first.x), first.numeric):
-        return "output-for-input"
-    return "wrong-derivative"
-
-
-def _swapped_text(first: Case, name: str, function: Callable[[Array], Array], text: str) -> str:
-    cause = _swapped_cause(first, name, function)
-    if cause == "input-for-output":
-        return f": you used the input where the output belongs; right is upstream * {text.replace('z', 'y')}."
-    if cause == "output-for-input":
-        return f": you used the output where the input belongs; right is upstream * {text.replace('z', 'x')}."
-    for other, values in (("y", first.y), ("x", first.x)):
-        for right, candidate in FUNCTIONS:
+def _swapped(first: Case, name: str, function: Callable[[Array], Array], text: str) -> tuple[str, str]:
+    """The cause, and how the sentence goes on: the right function of the wrong thing, or the wrong function."""
+    places = {"y": first.y, first.name: first.point[first.name]}
+    if name == "upstream":  # a gate that looks at the wrong thing; gates are told of their input
+        places = dict(reversed(places.items()))
+    for right, values in places.items():
+        if values.shape == first.analytic.shape and right != name and same(first.u * function(values), first.numeric):
+            words = {"y": "output", first.name: "input", "upstream": "upstream"}
+            used, belongs = words.get(name, name), words[right]
+            theirs = "upstream gradient" if used == "upstream" else used
+            formula = text.replace("z", right)
+            return f"{used}-for-{belongs}", (
+                f": you used the {theirs} where the {belongs} belongs; right is upstream * {formula}."
+            )
+    for right, values in places.items():
+        for formula, candidate in FUNCTIONS:
             if values.shape == first.analytic.shape and same(first.u * candidate(values), first.numeric):
-                return f", the differences give upstream * {right.replace('z', other)}."
-    return ", which is not this function's derivative."
+                return "wrong-derivative", f", the differences give upstream * {formula.replace('z', right)}."
+    return "wrong-derivative", ", which is not this function's derivative."

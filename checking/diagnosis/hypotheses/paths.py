@@ -91,11 +91,12 @@ def _one_path(case: Case, which: int) -> Array:
         paths = paths.reshape(shape).sum(axis=1).reshape(-1, paths.shape[1])
         used = (np.abs(case.jacobian.reshape(shape)) > 1e-9).any(axis=1).reshape(paths.shape)
     else:
-        used = np.abs(case.jacobian) > 1e-9 * np.abs(case.jacobian).max()
+        used = np.abs(case.jacobian) > 1e-9 * np.nanmax(np.abs(case.jacobian))
     whole = np.full(case.analytic.size, np.nan)
     for column, k in enumerate(case.known):
         rows = np.flatnonzero(used[:, column])
-        whole[k] = paths[rows[which], column] if rows.size else 0.0
+        if not np.isnan(paths[:, column]).any():
+            whole[k] = paths[rows[which], column] if rows.size else 0.0
     return whole.reshape(case.analytic.shape)
 
 
