@@ -13,13 +13,13 @@ import numpy as np
 from handgrad.checking.contract import Place, broken_items
 from handgrad.checking.finiteness import finite_somewhere, infinite_gradients, why_not_finite
 from handgrad.checking.forms import wrong_forms, wrong_return
-from handgrad.checking.numeric import EPS
+from handgrad.checking.numeric import EPS, precision_of
 from handgrad.checking.options import Options
 from handgrad.checking.points import KINKED, REALS, Interval, Sizes
 from handgrad.checking.report import Finding, Report, Row, Unresolved
 from handgrad.checking.rounding import Rounding
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
-from handgrad.checking.values import FLOOR, SINGLE_FLOOR, Comparison, Entry, PointCheck, handed
+from handgrad.checking.values import Comparison, Entry, PointCheck, handed
 from handgrad.params import Array
 
 STATE = ("repeatable", "fresh-cache", "fresh-parameters")
@@ -52,8 +52,8 @@ class Examination:
         """The largest entry of each gradient at points of moderate size."""
         self.output_size = 0.0
         """The largest output at the user's point, or an ordinary one."""
-        self.is_single = False
-        """Whether forward computes in single precision, somewhere: backward may then, too."""
+        self.precision = EPS
+        """The relative precision in which forward computes; backward may then, too."""
 
     def first_look(self, setting: Setting) -> bool:
         """Whether forward works at all; finds out whether it draws random numbers, and replays them if so."""
@@ -62,14 +62,20 @@ class Examination:
             before = np.random.get_state()[1].copy()  # type: ignore[index]
             first = subject.outputs(point)
             second = subject.outputs(point)
-            self.is_single = any(_is_single(y) for y in first)
-            if _equal(first, second):
+            self.precision = max(map(precision_of, first), default=EPS)
+            if _equal(first, second) and self.precision < 1e-4:
                 return True
             subject.replays = True
             first, second = subject.outputs(point), subject.outputs(point)
         except LayerError as error:
             return self.crashed(error, setting, "at the first call")
         draws = _holds_generator(subject.layer) or not np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]
+        if self.precision > 1e-4:
+            message = (
+                "forward computes in half precision, 3 digits: too few to check gradients with; use float32 or more"
+            )
+            self.report.unresolved.append(Unresolved("y", message, setting.where))
+            return False
         if not _equal(first, second):
             message = (
                 "forward gives another output each time, even on copies of the layer, so it has no derivative to "
@@ -143,12 +149,12 @@ class Examination:
                 return
             upstream = upstream_for(outputs, rng)
             check = PointCheck(subject, point, upstream, rng, domain=self.options.domain)
-            coarse = any(_is_single(y) for y in [*outputs, *check.gradients.values()])
+            precision = max(map(precision_of, [*outputs, *check.gradients.values()]))
             size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
             noise = 100 * check.noise / size if size else 0.0
             measured = Rounding(check, self.largest, self.options.rng("rounding"))
             rounding = {name: measured.of(name) for name in subject.variables}
-            tolerance = max(3e-5 if coarse else 1e-9, min(noise, 1e-2))
+            tolerance = max(1e-9, 250 * precision if precision > EPS else 0.0, min(noise, 1e-2))
             place = Place(subject, point, upstream, self.options.domain, rng, tolerance, rounding)
         except (LayerError, BadReturn):
             return  # told by `look` already
@@ -208,7 +214,7 @@ class Examination:
             at_kink=self.options.at_kink if is_own or values in KINKED else None,
             own_point=is_own,
             ordinary_output=0.0 if is_own else self.output_size,
-            floor=SINGLE_FLOOR if self.is_single else FLOOR,
+            precision=self.precision,
         )
         known_wrong = [array[1:] for array in self.wrong]
         comparisons = check.compare(every_entry=every_entry, known_wrong=known_wrong)
@@ -484,12 +490,3 @@ def _holds_generator(thing: Any, depth: int = 4) -> bool:
     if hasattr(thing, "__dict__") and not isinstance(thing, type):
         inner = list(vars(thing).values())
     return any(_holds_generator(part, depth - 1) for part in inner)
-
-
-def _is_single(array: Array) -> bool:
-    values = np.asarray(array)
-    if values.dtype.kind != "f" or not values.size:
-        return False
-    if values.dtype.itemsize < 8:
-        return True
-    return bool(np.array_equal(values, values.astype(np.float32)) and np.any(values != np.round(values, 3)))

@@ -78,29 +78,43 @@ class Slope:
         return max(self.low - guess, guess - self.high, 0.0)
 
 
-def rounding_errors(line: Line, y0: Array, reach: float = 1.0) -> Array:
-    """The standard deviation of each output's rounding error near t = 0.
+def precision_of(array: Array) -> float:
+    """The relative precision that numbers were computed in: of their dtype, or single where no digit is beyond it."""
+    values = np.asarray(array)
+    if values.dtype.kind != "f" or not values.size:
+        return EPS
+    if values.dtype.itemsize < 8:
+        return float(np.finfo(values.dtype).eps)
+    is_single = np.array_equal(values, values.astype(np.float32)) and np.any(values != np.round(values, 3))
+    return float(np.finfo(np.float32).eps) if is_single else EPS
+
+
+def rounding_errors(line: Line, y0: Array, precision: float = EPS) -> Array:
+    """The standard deviation of each output's rounding error near t = 0, where forward computes with `precision`.
 
     Nine samples to the right, so close together that a smooth function's third differences vanish and what is
     left is noise; to one side only, lest a kink at t = 0 be taken for it.
     """
     floor = 2 * EPS * np.abs(y0)
-    if y0.size and np.array_equal(y0, y0.astype(np.float32)) and np.any(y0 != np.round(y0)):
-        floor = np.maximum(floor, 0.5 * np.finfo(np.float32).eps * np.abs(y0))  # computed in single precision
+    is_single = bool(y0.size) and np.array_equal(y0, y0.astype(np.float32))
+    if precision > EPS:
+        floor = 0.5 * precision * np.maximum(np.abs(y0), np.abs(y0).mean())
+    elif is_single and np.any(y0 != np.round(y0)):
+        floor = np.maximum(floor, 0.5 * np.finfo(np.float32).eps * np.abs(y0))
+    noise: Array = floor
     for distance in (1e-9, 1e-6):
-        samples = np.stack([y0] + [line(reach * distance * j) for j in range(1, 9)])
+        samples = np.stack([y0] + [line(distance * j) for j in range(1, 9)])
         if not np.isfinite(samples).all():
-            return floor
+            return noise
         # A single change is a step of the function, not noise.
         steady = np.count_nonzero(np.diff(samples, axis=0), axis=0) < 2
         thirds = np.where(steady, 0.0, np.diff(samples, n=3, axis=0))
-        if np.any(thirds) or np.ptp(samples, axis=0).any():
+        # The variance of a third difference of noise is 1 + 9 + 9 + 1 = 20 times the noise's own.
+        noise = np.maximum(noise, np.sqrt(np.mean(thirds**2, axis=0) / 20))
+        # In single precision small steps leave every number but 0 where it was.
+        if not is_single and (np.any(thirds) or np.ptp(samples, axis=0).any()):
             break
-    else:
-        return floor
-    # The variance of a third difference of noise is 1 + 9 + 9 + 1 = 20 times the noise's own.
-    noise: Array = np.sqrt(np.mean(thirds**2, axis=0) / 20)
-    return np.maximum(noise, floor)
+    return noise
 
 
 def extrapolate(before: Step, step: Step) -> float:

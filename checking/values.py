@@ -23,7 +23,7 @@ from handgrad.checking.numeric import (
     slope,
 )
 from handgrad.checking.points import REALS, Interval
-from handgrad.checking.subject import Point, Subject
+from handgrad.checking.subject import LayerError, Point, Subject
 from handgrad.params import Array
 
 FEW = 300
@@ -35,8 +35,10 @@ TINY = 1e-30
 FLOOR = 1e-8
 """What an entry may be off, relative to the largest of its array: less than single precision, more than rounding."""
 
-SINGLE_FLOOR = 2e-6
-"""The same for a layer whose forward computes in single precision."""
+
+def floor_of(precision: float) -> float:
+    """The same for a layer whose forward computes with that relative precision."""
+    return max(FLOOR, 17 * precision)
 
 
 @dataclass(frozen=True)
@@ -103,18 +105,21 @@ class PointCheck:
         domain: Mapping[str, Interval],
         at_kink: str | None = None,
         own_point: bool = True,
-        floor: float = FLOOR,
+        precision: float = EPS,
         ordinary_output: float = 0.0,
     ) -> None:
         self.subject, self.point, self.rng, self.domain = subject, point, rng, domain
-        self.at_kink, self.own_point, self.floor = at_kink, own_point, floor
+        self.at_kink, self.own_point = at_kink, own_point
+        self.precision = precision
+        self.floor, self.resolution = floor_of(precision), 1e-3 if precision == EPS else 1e-2
         self.upstream = [np.asarray(u, np.float64) for u in upstream]
         self.weights = flat(self.upstream)
         self.one_signed = bool(np.all(self.weights > 0) or np.all(self.weights < 0))
         self.y0 = flat(subject.outputs(point))
         self.gradients = {name: g for name, g in subject.gradients(point, handed(upstream)).items()}
         self.ordinary_output = ordinary_output
-        self.noise = self._noise()
+        self.errors = self._errors()
+        self.noise = float(np.linalg.norm(self.weights * self.errors))
         size = float(np.sqrt(np.sum((self.weights * np.maximum(np.abs(self.y0), ordinary_output)) ** 2)))
         self.start = START if self.noise < 1e-10 * size else COARSE_START
         self.kinked = False
@@ -152,7 +157,9 @@ class PointCheck:
         """The numeric derivative by one entry."""
         step = self._room(name)[index]
         line = self._coordinate(name, index, step)
-        return rescaled(self._slope(line, None if guess is None else guess * step, scale * step), 1 / step)
+        noise = self.noise if self.precision == EPS else self._noise_by(name, index, line)
+        found = self._slope(line, None if guess is None else guess * step, scale * step, noise)
+        return rescaled(found, 1 / step)
 
     def curve(self, name: str, index: tuple[int, ...]) -> dict[str, Any]:
         """One entry's differences at every step, in types that JSON has."""
@@ -239,7 +246,8 @@ class PointCheck:
         return found
 
     def _agrees(self, found: Slope, guess: float, scale: float) -> bool:
-        return found.distance(guess) <= 3 * found.error + TIGHT * scale and found.error <= 1e-3 * self._size(scale)
+        is_close = found.distance(guess) <= 3 * found.error + TIGHT * scale
+        return is_close and found.error <= self.resolution * self._size(scale)
 
     def _judged(self, index: tuple[int, ...], guess: float, found: Slope, largest: float, line: Line) -> Entry:
         size = self._size(largest)
@@ -256,11 +264,11 @@ class PointCheck:
             verdict = "undecided"
         elif found.distance(guess) > tolerance:
             verdict = "wrong"
-            if found.error > 1e-3 * max(size, abs(found.value)) and found.distance(guess) < 30 * found.error:
+            if found.error > self.resolution * max(size, abs(found.value)) and found.distance(guess) < 30 * found.error:
                 verdict = "unresolved"
             elif found.kink and (not self.one_signed or self._is_composite(line)):
                 verdict = "undecided"
-        elif found.error > 1e-3 * size:
+        elif found.error > self.resolution * size:
             verdict = "unresolved"
         if verdict == "unresolved" and not self.own_point:
             verdict = "undecided"  # a point of our own choice at which nothing can be said
@@ -307,11 +315,11 @@ class PointCheck:
 
         They are told apart a little beside the point, where they no longer coincide.
         """
-        width, centre = 0.02, self.point
+        width, beside, centre = (0.02, 1e-3, self.point) if self.precision == EPS else (0.5, 0.02, self.point)
         signs: set[int] = set()
         for _ in range(2):
             offsets = {
-                name: 1e-3 * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
+                name: beside * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
                 for name in self.subject.inputs
             }
             self.point = {**centre, **{name: centre[name] + offset for name, offset in offsets.items()}}
@@ -323,15 +331,26 @@ class PointCheck:
 
     # Lines through the point.
 
-    def _slope(self, line: Line, guess: float | None, scale: float) -> Slope:
-        return slope(line, self.y0, self.weights, self.noise, start=self.start, guess=guess, scale=scale)
+    def _slope(self, line: Line, guess: float | None, scale: float, noise: float = 0.0) -> Slope:
+        return slope(line, self.y0, self.weights, noise or self.noise, start=self.start, guess=guess, scale=scale)
 
-    def _noise(self) -> float:
+    def _noise_by(self, name: str, index: tuple[int, ...], line: Line) -> float:
+        """The noise of those outputs alone that depend on one entry: a NaN there tells which."""
+        array = np.array(self.point[name])
+        array[index] = np.nan
+        try:
+            spoilt = ~np.isfinite(flat(self.subject.outputs({**self.point, name: array})))
+        except LayerError:
+            return self.noise
+        depends = spoilt | (line(self.start) != self.y0) | (line(-self.start) != self.y0)
+        return float(np.linalg.norm((self.weights * self.errors)[depends]))
+
+    def _errors(self) -> Array:
+        """The rounding error of each output."""
         directions = {name: self._direction(name) for name in self.subject.variables}
-        errors = rounding_errors(self._line(directions), self.y0)
+        errors = rounding_errors(self._line(directions), self.y0, self.precision)
         # A small output may be the difference of numbers as large as outputs are elsewhere.
-        errors = np.maximum(errors, 2 * EPS * self.ordinary_output)
-        return float(np.sqrt(np.sum((self.weights * errors) ** 2)))
+        return np.maximum(errors, 2 * EPS * self.ordinary_output)
 
     def _line(self, directions: Mapping[str, Array]) -> Line:
         def line(t: float) -> Array:

@@ -27,6 +27,7 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
                 f"out a copy; so {array} should be 0."
             )
         if len(cases) > 1:
+            cases = cases + evidence.further
             for cause, message, predict in hypotheses(first):
                 try:
                     predicted = [predict(case) for case in cases]

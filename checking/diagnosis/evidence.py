@@ -160,6 +160,8 @@ class Evidence:
     check: PointCheck
     cases: list[Case]
     values: str
+    further: list[Case] = field(default_factory=list)
+    """Points that only serve to refute a hypothesis."""
 
     @classmethod
     def gathered(
@@ -177,6 +179,7 @@ class Evidence:
         shape = comparison.analytic.shape
         wrong = [int(np.ravel_multi_index(e.index, shape)) for e in comparison.with_verdict("wrong")] if shape else []
         cases: list[Case] = []
+        further: list[Case] = []
         with suppress(LayerError, BadReturn):  # without a second point no cause is named
             cases.append(Case(subject, check.point, upstream, name, sizes, options.domain, wrong))
             inputs = {
@@ -190,8 +193,8 @@ class Evidence:
                 far = {key: 6 * value for key, value in inputs.items()}  # beyond limits, where functions saturate
                 distant = Case(subject, {**far, **params}, other, name, sizes, options.domain, wrong)
                 if np.isfinite(distant.analytic).all() and np.isfinite(distant.numeric).any():
-                    cases.append(distant)
-        return cls(name, comparison, check, cases, values)
+                    further.append(distant)
+        return cls(name, comparison, check, cases, values, further)
 
 
 def lengths_of(case: Case) -> dict[str, int]:

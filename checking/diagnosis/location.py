@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from handgrad.checking.diagnosis.evidence import Case, Evidence, own_numbers
+from handgrad.checking.values import Entry
 from handgrad.params import Array
 
 
@@ -30,7 +30,8 @@ def located(evidence: Evidence) -> tuple[str, str]:
             return "single-precision", f"{close}: it is computed in single precision (float32), digits are lost."
         return "", f"{close}: a small term is missing, such as an epsilon."
     there, factor = _what_is_there(evidence)
-    cause, text = _at_kink(evidence.name, wrong, evidence.check.point[evidence.name])
+    cause, text = _at_kink(evidence, wrong)
+    there, factor = ("", "") if text else (there, factor)
     if not text:
         cause, text = pattern(evidence)
     if not text:
@@ -59,18 +60,21 @@ def _what_is_there(evidence: Evidence) -> tuple[str, str]:
     return f", where it is exactly {c:.6g} times the right value", ""
 
 
-def _at_kink(name: str, wrong: list[Any], x: Array) -> tuple[str, str]:
-    if not any(e.slope.kink for e in wrong):
-        return "", ""
-    if all(x[e.index] == 0 for e in wrong):
-        return (
-            "wrong-at-zero",
-            f"where {name} is exactly 0, at a kink: it lies outside the interval of subgradients there",
+def _at_kink(evidence: Evidence, wrong: list[Entry]) -> tuple[str, str]:
+    name, x = evidence.name, evidence.check.point[evidence.name]
+    has_kink = any(e.slope.kink for e in wrong)
+    if (has_kink or evidence.check.at_kink) and all(x[e.index] == 0 for e in wrong):
+        convention = f"the convention there is the {evidence.check.at_kink} derivative"
+        interval = "it lies outside the interval of subgradients there"
+        return "wrong-at-zero", (
+            f"where {name} is exactly 0, at a kink: {convention if evidence.check.at_kink else interval}"
         )
-    return "tie", f"at a kink or tie of {name} (equal values, or a bound reached exactly)"
+    if has_kink:
+        return "tie", f"at a kink or tie of {name} (equal values, or a bound reached exactly)"
+    return "", ""
 
 
-def _wanted(entry: Any) -> str:
+def _wanted(entry: Entry) -> str:
     if entry.slope.kink:
         return f"between {entry.slope.low:.6g} and {entry.slope.high:.6g}"
     return f"{entry.numeric:.6g} +- {entry.slope.error:.1g}"
