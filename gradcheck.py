@@ -30,7 +30,7 @@ if __name__ == "__main__":  # python gradcheck.py: the folder it lies in is the 
     sys.exit(main())
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def gradcheck(
     layer: Any,
     *inputs: npt.ArrayLike,
     extra: Sequence[Any] = (),
-    upstream: npt.ArrayLike | None = None,
+    upstream: npt.ArrayLike | tuple[npt.ArrayLike, ...] | None = None,
     domain: Domain | None = None,
     at_kink: str | None = None,
     skip: Sequence[str] = (),
@@ -66,7 +66,8 @@ def gradcheck(
     Nothing of yours is changed: copies are checked.
 
     inputs: arrays of real numbers. extra: what forward takes besides (labels). upstream: dL/dy at your point, by
-    default random; -1.7 for a loss. domain: {"p": (0, 1)}, the open interval an input or parameter must stay in.
+    default random; -1.7 for a loss; a tuple of them where forward returns several arrays. domain: {"p": (0, 1)}, the
+    open interval an input or parameter must stay in.
     at_kink: "left", "right" or "mean" fixes the derivative at a kink; otherwise any subgradient is right.
     skip: items of the contract to leave out, of handgrad.checking.contract.ITEMS. seed: same seed, same report.
     reference: (layer, *inputs, *extra) -> what forward must give, where that is known; else a wrong forward with a
@@ -80,21 +81,24 @@ def gradcheck(
     if not isinstance(extra, tuple | list):
         raise TypeError(f"extra must be a tuple of what forward takes after the inputs, got {type(extra).__name__}")
     subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
-    options.must_name(subject.variables)
-    given = None if upstream is None else [_as_upstream(upstream)]
+    options.must_hold(subject.at_hand)
+    given = (
+        None if upstream is None else list(map(_as_upstream, upstream if isinstance(upstream, tuple) else (upstream,)))
+    )
     with quiet():
         examination = Examination(layer, options, reference)
         own = Setting(subject, {}, "", is_own=True, reproduce=f"gradcheck({describe(layer)}, ..., seed={options.seed})")
+        own.resized = lambda: _one_row_fewer(own)
         if not examination.first_look(own):
-            return examination.report
+            return examination.concluded()
         if given is not None:
-            _must_fit(given[0], subject)
+            _must_fit(given, subject)
         if examination.look(own, "at your point", subject.at_hand, upstream=given, is_own=True, every_entry=True):
             _look_around(examination, own)
-            single = _batch_of_one(own)
+            single = _batch_of_one(examination, own)
             if single is not None:
                 _look_around(examination, single)
-        return examination.report
+        return examination.concluded()
 
 
 def sweep(
@@ -124,14 +128,14 @@ def sweep(
     build = _Builder(make, inputs, sizes, extra, point, options)
     _check_variants(variants, build.sizes)
     base = build({})
-    options.must_name(base.subject.variables)
+    options.must_hold(base.subject.at_hand)
     with quiet():
         examination = Examination(base.subject.layer, options, reference)
         first = "at the given point" if point else "ordinary values"
         if not examination.first_look(base) or not examination.look(
             base, first, base.subject.at_hand, is_own=True, every_entry=True
         ):
-            return examination.report
+            return examination.concluded()
         _look_around(examination, base)
         for partial in points.size_variants(build.sizes) if variants is None else variants:
             setting = _variant(examination, build, partial, base)
@@ -139,7 +143,7 @@ def sweep(
                 continue
             if setting.is_own:
                 _look_around(examination, setting)
-        return examination.report
+        return examination.concluded()
 
 
 def assert_gradients(layer: Any, *inputs: Any, **options: Any) -> None:
@@ -208,8 +212,20 @@ class _Builder:
         more = () if self.extra is None else self.extra(dict(sizes), self.options.rng("extra"))
         if not isinstance(more, tuple | list):
             raise TypeError(f"extra must return a tuple of what forward takes after the inputs, got {more!r}")
-        reproduce = f"sweep(..., sizes={sizes}, seed={self.options.seed})"
-        return Setting(Subject(layer, arrays, tuple(more)), sizes, where, is_own=not partial, reproduce=reproduce)
+        reproduce = f"sweep(make, {dict(self.inputs)}, {sizes}, variants=[], seed={self.options.seed})"
+        setting = Setting(Subject(layer, arrays, tuple(more)), sizes, where, is_own=not partial, reproduce=reproduce)
+        setting.resized = lambda: self._others(setting)
+        return setting
+
+    def _others(self, setting: Setting) -> Iterator[Setting]:
+        """The layer at other sizes, those that make, point and extra take."""
+        for sizes in points.other_sizes(setting.sizes):
+            try:
+                other = self(sizes)
+            except Exception:
+                continue
+            other.subject.replays = setting.subject.replays
+            yield other
 
 
 def _variant(examination: Examination, build: _Builder, partial: Mapping[str, int], base: Setting) -> Setting | None:
@@ -234,24 +250,53 @@ def _variant(examination: Examination, build: _Builder, partial: Mapping[str, in
     return setting
 
 
-def _batch_of_one(setting: Setting) -> Setting | None:
-    """The first row of everything that has a row for each of the batch; None where that makes no sense."""
+def _first_rows(setting: Setting, count: int, where: str) -> Setting | None:
+    """The first rows of everything that has a row for each of the batch; None where there are no more of them."""
     subject = setting.subject
-    rows = len(subject.at_hand[subject.inputs[0]]) if subject.at_hand[subject.inputs[0]].ndim else 1
-    if rows < 2:
+    x = subject.at_hand[subject.inputs[0]]
+    if not x.ndim or len(x) <= count or count < 1:
         return None
 
     def first(value: Any) -> Any:
-        return value[:1] if isinstance(value, np.ndarray) and value.ndim and len(value) == rows else value
+        return value[:count] if isinstance(value, np.ndarray) and value.ndim and len(value) == len(x) else value
 
     inputs = {name: first(subject.at_hand[name]) for name in subject.inputs}
-    single = Subject(subject.layer, inputs, [first(value) for value in subject.extra])
-    single.replays = subject.replays
-    try:
-        single.outputs(single.at_hand)
-    except LayerError:
+    fewer = Subject(subject.layer, inputs, [first(value) for value in subject.extra])
+    fewer.replays = subject.replays
+    return Setting(fewer, {}, where, is_own=False, reproduce=setting.reproduce)
+
+
+def _batch_of_one(examination: Examination, own: Setting) -> Setting | None:
+    """The first row alone; None where rows are no batch, or forward does not take it, which the report then says."""
+    single = _first_rows(own, 1, "a batch of one")
+    if single is None:
         return None
-    return Setting(single, {}, "a batch of one", is_own=False, reproduce=setting.reproduce)
+    try:
+        outputs = single.subject.outputs(single.subject.at_hand)
+    except LayerError as error:
+        if error.deliberate or not any(map(_has_rows_as_input, _one_row_fewer(own))):
+            examination.report.notes.append(f"a batch of one: left out, {error}")
+        else:
+            examination.crashed(error, single, single.where)
+        return None
+    return single if all(y.shape[:1] in ((), (1,)) for y in outputs) else None
+
+
+def _has_rows_as_input(setting: Setting) -> bool:
+    """Whether forward takes it and gives a row for each row of the input: then rows are a batch."""
+    subject = setting.subject
+    try:
+        outputs = subject.outputs(subject.at_hand)
+    except LayerError:
+        return False
+    return all(y.shape[:1] in ((), subject.at_hand[subject.inputs[0]].shape[:1]) for y in outputs)
+
+
+def _one_row_fewer(own: Setting) -> Iterator[Setting]:
+    rows = np.shape(own.subject.at_hand[own.subject.inputs[0]])[:1]
+    fewer = _first_rows(own, rows[0] - 1, "one row fewer") if rows else None
+    if fewer is not None:
+        yield fewer
 
 
 def _check_variants(variants: Any, sizes: Sizes) -> None:
@@ -279,14 +324,17 @@ def _input_names(layer: Any, count: int) -> list[str]:
     return names[:count] if len(names) >= count else [f"x{i}" for i in range(count)] if count > 1 else ["x"]
 
 
-def _must_fit(upstream: np.ndarray[Any, np.dtype[Any]], subject: Subject) -> None:
-    shape = subject.outputs(subject.at_hand)[0].shape
-    if upstream.shape != shape:
-        raise ValueError(f"upstream must have the output's shape {shape}, got {upstream.shape}")
+def _must_fit(upstream: Sequence[np.ndarray[Any, np.dtype[Any]]], subject: Subject) -> None:
+    shapes, came = [y.shape for y in subject.outputs(subject.at_hand)], [u.shape for u in upstream]
+    if came != shapes:
+        wanted, got = ", ".join(map(str, shapes)), ", ".join(map(str, came))
+        raise ValueError(f"upstream must have the output's shape {wanted}, got {got}")
 
 
 def _as_upstream(upstream: npt.ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:
     array = np.asarray(upstream)
     if array.dtype.kind not in "buif":
         raise TypeError(f"upstream must be real numbers, got dtype {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("upstream must be finite numbers, got NaN or inf")
     return array.astype(np.float64)

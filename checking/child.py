@@ -62,18 +62,19 @@ def _messages(child: subprocess.Popen[str], lines: IO[str], timeout: float) -> I
         arrived.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    current, of = "", 1
+    current, of, arrays = "", 1, []
     while True:
         try:
             line = arrived.get(timeout=timeout + (0 if current else GRACE))
         except queue.Empty:
-            yield {"timeout": current, "of": of}
+            yield {"timeout": current, "of": of, "arrays": arrays}
             return
         if line is None:
-            yield {"died": current, "how": _how(child.wait()), "of": of}
+            yield {"died": current, "how": _how(child.wait()), "of": of, "arrays": arrays}
             return
         message = json.loads(line)
-        current, of = message.get("begin", current), message.get("of", of)
+        if "begin" in message:
+            current, of, arrays = message["begin"], message["of"], message["arrays"]
         yield message
         if "end" in message or "usage" in message:
             return
@@ -93,6 +94,7 @@ def serve() -> None:
     from handgrad.checking.report import Finding, Report
     from handgrad.checking.targets import TargetError, checks
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     request = json.load(sys.stdin)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
@@ -110,12 +112,17 @@ def serve() -> None:
         for i, check in enumerate(found):
             if i < request["from"]:
                 continue
-            tell(begin=check.name, number=i, of=len(found))
+            tell(begin=check.name, number=i, of=len(found), arrays=list(check.mathematics))
             try:
-                report = check.run(seed=request["seed"], skip=tuple(request["skip"]), at_kink=request["at_kink"])
+                report = check.run(
+                    seed=request["seed"],
+                    skip=tuple(request["skip"]),
+                    at_kink=request["at_kink"],
+                    domain=request["domain"],
+                )
             except TargetError as error:
                 report = Report(check.name, request["seed"], unusable=str(error))
-            except Exception as error:
+            except BaseException as error:  # SystemExit and KeyboardInterrupt of the layer's own, too
                 message = f"could not be checked: {type(error).__name__}: {error}"
                 report = Report(
                     check.name, request["seed"], findings=[Finding("layer", "crash", "not-checked", message)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from handgrad.files import written
 OK, WRONG, USAGE, UNRESOLVED, CRASHED = range(5)
 """The exit codes."""
 
+PICTURES = (".png", ".pdf", ".svg")
+
 EPILOG = """exit code: 0 all right; 1 a gradient or the contract is wrong; 2 bad usage, or the target cannot be imported
 or constructed; 3 nothing is wrong but something is unresolved; 4 the layer's own code raised, or took too long"""
 
@@ -33,7 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     parser = argparse.ArgumentParser(prog="gradcheck", allow_abbrev=False)
     add_arguments(parser)
-    return run(parser.parse_args(arguments))
+    try:
+        code = run(parser.parse_args(arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of a pipe has seen enough; the verdict is not known to be good
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNRESOLVED
+    except KeyboardInterrupt:
+        print("gradcheck: interrupted", file=sys.stderr)
+        return 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=_seed, default=0, help="of everything random; the same seed, the same report (0)"
     )
     parser.add_argument("--at-kink", choices=("left", "right", "mean"), help="the derivative to be had at a kink")
+    parser.add_argument(
+        "--domain",
+        action="append",
+        type=_domain,
+        default=[],
+        metavar="NAME=LOW:HIGH",
+        help="the open interval an input must stay in, such as x=0:inf",
+    )
     parser.add_argument("--skip", action="append", default=[], choices=ITEMS, metavar="ITEM", help=", ".join(ITEMS))
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML, a test case for each gradient array")
@@ -64,34 +84,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Checks, prints and writes what `arguments` say; returns the exit code."""
     try:
-        if arguments.plot and not arguments.explain:
-            raise TargetError("--plot draws what --explain says; give both")
-        if arguments.plot:
-            need("matplotlib", "plot")
-        for path in (arguments.json, arguments.junit, arguments.plot):
-            if path and not Path(path).resolve().parent.is_dir():
-                raise TargetError(f"{path}: there is no folder {Path(path).parent}")
-        reports, mathematics = _checked(arguments)
-        if len(reports) == 1 and reports[0].unusable:
-            raise TargetError(reports[0].unusable)
+        _must_be_writable(arguments)
+        try:
+            reports, mathematics = _checked(arguments)
+            if len(reports) == 1 and reports[0].unusable:
+                raise TargetError(reports[0].unusable)
+        except TargetError as error:
+            _write(arguments, [], USAGE, str(error))  # lest an earlier report be taken for this one's
+            raise
         _print(reports)
         if arguments.explain:
             _explain(reports, mathematics, arguments.plot)
         code = exit_code(reports)
-        if arguments.json:
-            with written(arguments.json, "w", encoding="utf-8") as file:
-                everything = {"seed": arguments.seed, "exit": code, "reports": [r.to_dict() for r in reports]}
-                json.dump(everything, file, indent=2)
-                file.write("\n")
-        if arguments.junit:
-            with written(arguments.junit, "w", encoding="utf-8") as file:
-                file.write(junit(reports))
+        _write(arguments, reports, code)
         return code
     except (TargetError, ImportError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise
         print(f"gradcheck: error: {error}", file=sys.stderr)
         return USAGE
+
+
+def _must_be_writable(arguments: argparse.Namespace) -> None:
+    """TargetError unless every file to write has a name of its own, in a folder that there is."""
+    if arguments.plot and not arguments.explain:
+        raise TargetError("--plot draws what --explain says; give both")
+    if arguments.plot:
+        need("matplotlib", "plot")
+        if Path(arguments.plot).suffix.lower() not in PICTURES:
+            raise TargetError(f"--plot: expected a file named {', '.join(PICTURES)}, got {arguments.plot!r}")
+    target = (arguments.target or "").partition(":")[0]
+    taken = {Path(target).resolve()} if target else set()
+    for option in ("json", "junit", "plot"):
+        name = getattr(arguments, option)
+        if name is None:
+            continue
+        path = Path(name).resolve()
+        if not name or path.is_dir():
+            raise TargetError(f"--{option}: expected the name of a file, got {name!r}")
+        if path in taken:
+            raise TargetError(f"--{option} {name} would overwrite another file of this command; choose another name")
+        if not path.parent.is_dir():
+            raise TargetError(f"--{option} {name}: there is no folder {Path(name).parent}")
+        taken.add(path)
+
+
+def _write(arguments: argparse.Namespace, reports: Sequence[Report], code: int, error: str = "") -> None:
+    """The JSON and JUnit files, as far as they are asked for."""
+    if arguments.json:
+        with written(arguments.json, "w", encoding="utf-8") as file:
+            everything = {"seed": arguments.seed, "exit": code, "error": error}
+            json.dump({**everything, "reports": [report.to_dict() for report in reports]}, file, indent=2)
+            file.write("\n")
+    if arguments.junit:
+        with written(arguments.junit, "w", encoding="utf-8") as file:
+            failed = [Report(arguments.target or "handgrad", arguments.seed, unusable=error)] if error else []
+            file.write(junit([*reports, *failed]))
 
 
 def exit_code(reports: Sequence[Report]) -> int:
@@ -114,6 +162,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[list[Report], list[dict[str
         "seed": arguments.seed,
         "skip": arguments.skip,
         "at_kink": arguments.at_kink,
+        "domain": dict(arguments.domain),
     }
     reports: list[Report] = []
     mathematics: list[dict[str, str]] = []
@@ -146,7 +195,8 @@ def _ended(name: str, message: dict[str, Any], arguments: argparse.Namespace) ->
             f"the process that checked it {message['how']}: very deep recursion, sys.exit or a fault in compiled code."
         )
     cause = "timeout" if "timeout" in message else "died"
-    return Report(name, arguments.seed, findings=[Finding("layer", "crash", cause, text)])
+    arrays = message["arrays"] or ["layer"]
+    return Report(name, arguments.seed, findings=[Finding(array, "crash", cause, text) for array in arrays])
 
 
 def _print(reports: Sequence[Report]) -> None:
@@ -156,7 +206,7 @@ def _print(reports: Sequence[Report]) -> None:
         print("\n".join([failing[0].layer, *failing[0].story(), ""]))
     width = max((len(report.layer) for report in reports), default=0)
     for report in reports:
-        print("\n".join(report.lines(width)))
+        print("\n".join([*report.lines(width), *(f"{'':<{width}}  note    {note}" for note in report.notes)]))
     for report in failing[1:]:
         print("\n".join(["", report.layer, *report.story()]))
     wrong = sum(1 for report in reports if report.findings)
@@ -202,6 +252,17 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number >= 0, got {text!r}")
     return int(text)
+
+
+def _domain(text: str) -> tuple[str, tuple[float, float]]:
+    name, _, bounds = text.partition("=")
+    try:
+        low, high = (float(bound) for bound in bounds.split(":"))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not name or not low < high:
+        raise argparse.ArgumentTypeError(f"expected NAME=LOW:HIGH such as x=0:inf, got {text!r}")
+    return name, (low, high)
 
 
 def _seconds(text: str) -> float:

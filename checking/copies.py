@@ -7,7 +7,7 @@ its own W change.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,17 +19,18 @@ LEAVES = (str, bytes, int, float, complex, type(None), type, np.generic, np.dtyp
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 
 
-def copy_of(thing: Any, *, widen: bool = False) -> Any:
-    """A deep copy. With `widen`, arrays of single and half precision become double."""
+def copy_of(thing: Any, *, widen: bool = False, whole: Collection[int] = ()) -> Any:
+    """A deep copy; with `widen`, arrays of less than double precision become double, and those whose id is in `whole`."""
     memo: dict[int, Any] = {}
     owners: dict[int, Array] = {}
     for array in _arrays_in(thing):
         owner = _owner(array)
-        if owner is array and not (widen and _is_narrow(array.dtype)):
+        is_narrow = widen and (_is_narrow(owner.dtype) or id(array) in whole)
+        if owner is array and not is_narrow:
             owners.setdefault(id(array), memo.setdefault(id(array), array.copy(order="K")))
             continue
         if id(owner) not in owners:
-            dtype = np.dtype(np.float64) if widen and _is_narrow(owner.dtype) else owner.dtype
+            dtype = np.dtype(np.float64) if is_narrow else owner.dtype
             owners[id(owner)] = memo[id(owner)] = owner.astype(dtype, order="K")
         if array is not owner:
             view = _same_view(array, owner, owners[id(owner)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from handgrad.checking.contract import Place, broken_items
 from handgrad.checking.finiteness import finite_somewhere, infinite_gradients, why_not_finite
-from handgrad.checking.forms import wrong_forms, wrong_return
+from handgrad.checking.forms import wrong_forms, wrong_returns
 from handgrad.checking.numeric import EPS, precision_of
 from handgrad.checking.options import Options
-from handgrad.checking.points import KINKED, REALS, Interval, Sizes
+from handgrad.checking.points import KINKED, REALS, Interval, Sizes, upstream_for
 from handgrad.checking.report import Finding, Report, Row, Unresolved
 from handgrad.checking.rounding import Rounding
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
@@ -23,8 +23,6 @@ from handgrad.checking.values import Comparison, Entry, PointCheck, handed
 from handgrad.params import Array
 
 STATE = ("repeatable", "fresh-cache", "fresh-parameters")
-LOSS_UPSTREAM = -1.7
-"""What a loss gets from above: neither 1 nor positive, so that ignoring it shows."""
 
 
 @dataclass
@@ -38,6 +36,8 @@ class Setting:
     is_own: bool
     """Whether the user chose the sizes."""
     reproduce: str = ""
+    resized: Callable[[], Iterator[Setting]] = lambda: iter(())
+    """The same layer at other sizes, as far as it can be had."""
 
 
 class Examination:
@@ -58,6 +58,7 @@ class Examination:
     def first_look(self, setting: Setting) -> bool:
         """Whether forward works at all; finds out whether it draws random numbers, and replays them if so."""
         subject, point = setting.subject, setting.subject.at_hand
+        self.report.rows.update({"d" + name: Row() for name in subject.variables})
         try:
             before = np.random.get_state()[1].copy()  # type: ignore[index]
             first = subject.outputs(point)
@@ -135,6 +136,15 @@ class Examination:
             self._compare(setting, values, point, one_signed, where, rng, is_own=is_own, every_entry=every_entry)
         return True
 
+    def concluded(self) -> Report:
+        """The report. An array that was never compared, without anything wrong being known, is unresolved."""
+        report = self.report
+        if report.ok:
+            for array, row in report.rows.items():
+                if not row.compared:
+                    report.unresolved.append(Unresolved(array, "nothing could be compared"))
+        return report
+
     def contract(self, setting: Setting, values: str, point: Point) -> None:
         """Looks at the items of the contract at one point."""
         subject = setting.subject
@@ -153,7 +163,7 @@ class Examination:
             size = float(np.sqrt(np.sum((check.weights * check.y0) ** 2)))
             noise = 100 * check.noise / size if size else 0.0
             measured = Rounding(check, self.largest, self.options.rng("rounding"))
-            rounding = {name: measured.of(name) for name in subject.variables}
+            rounding = {name: measured.of(name) for name in check.gradients}
             tolerance = max(1e-9, 250 * precision if precision > EPS else 0.0, min(noise, 1e-2))
             place = Place(subject, point, upstream, self.options.domain, rng, tolerance, rounding)
         except (LayerError, BadReturn):
@@ -175,8 +185,14 @@ class Examination:
         """Holds forward against the reference, if there is one: a wrong forward is told before any gradient."""
         if self.reference is None:
             return
-        layer = subject.at(point)
-        wanted = np.asarray(self.reference(layer, *[point[name] for name in subject.inputs], *subject.extra))
+        inputs = [np.array(point[name]) for name in subject.inputs]
+        try:
+            returned = self.reference(subject.at(point), *inputs, *subject.extra)
+            wanted = None if returned is None else np.asarray(returned, np.float64)
+        except Exception as error:
+            raise ValueError(f"reference raised {type(error).__name__}: {error}") from error
+        if wanted is None:
+            return
         y = outputs[0]
         reach = max((float(np.abs(point[name]).max(initial=0.0)) for name in subject.inputs), default=0.0)
         least = 1e-9 * np.abs(wanted).max(initial=0) + 8 * EPS * (1 + reach)  # the reference rounds, too
@@ -263,7 +279,8 @@ class Examination:
 
     def _record(self, comparison: Comparison) -> None:
         worst = comparison.worst
-        row = self.report.rows.setdefault("d" + comparison.array, Row())
+        row = self.report.rows["d" + comparison.array]
+        row.compared = True
         if worst is None or worst.verdict == "undecided":
             return
         closeness = worst.excess / worst.tolerance if worst.tolerance > 0 else worst.excess
@@ -304,9 +321,7 @@ class Examination:
             from handgrad.checking.diagnosis import diagnose
             from handgrad.checking.diagnosis.evidence import Evidence
 
-            cause, message = diagnose(
-                Evidence.gathered(setting.subject, check, comparison, setting.sizes, values, self.options)
-            )
+            cause, message = diagnose(Evidence.gathered(setting, check, comparison, values, self.options))
         finding = Finding(
             array,
             "value",
@@ -340,12 +355,14 @@ class Examination:
         """Whether backward runs and returns arrays, at least one of which can be compared."""
         subject = setting.subject
         try:
-            gradients = subject.gradients(point, handed(upstream))
+            told: dict[str, str] = {}
+            gradients = subject.gradients(point, handed(upstream), told)
         except LayerError as error:
             return self.crashed(error, setting, where)
         except BadReturn as error:
-            self._add(wrong_return(error, subject), where, setting)
-            return False
+            told, gradients = {subject.inputs[0]: str(error)}, {}
+        for finding in wrong_returns(told):
+            self._add(finding, where, setting)
         for finding in wrong_forms(gradients, point, outputs, self.options.skip):
             self._add(finding, where, setting)
         return any(gradient.shape == point[name].shape for name, gradient in gradients.items())
@@ -424,25 +441,6 @@ class Examination:
                     known.also.append(finding.where)
                 return
         self.report.findings.append(finding)
-
-
-def upstream_for(outputs: Sequence[Array], rng: np.random.Generator, *, one_signed: bool = False) -> list[Any]:
-    """Standard normal upstream gradients; for a single number -1.7."""
-    drawn: list[Any] = []
-    for y in outputs:
-        if y.ndim == 0:
-            drawn.append(LOSS_UPSTREAM)
-        else:
-            u = rng.standard_normal(y.shape)
-            drawn.append(np.abs(u) + 0.1 if one_signed else u)
-    if (
-        not one_signed
-        and len(drawn) == 1
-        and np.size(drawn[0]) > 1
-        and np.all(np.sign(drawn[0]) == np.sign(drawn[0].flat[0]))
-    ):
-        drawn[0].flat[0] *= -1
-    return drawn
 
 
 def point_at(

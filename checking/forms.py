@@ -6,17 +6,17 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from handgrad.checking.report import Finding
-from handgrad.checking.subject import BadReturn, Point, Subject
+from handgrad.checking.subject import Point
 from handgrad.params import Array
 
 KINDS = {"b": "booleans", "i": "integers", "u": "integers", "c": "complex numbers"}
 
 
-def wrong_return(error: BadReturn, subject: Subject) -> Finding:
-    """backward returned no gradients at all, or not one for each variable."""
-    cause = "missing-gradient" if "a gradient for" in str(error) else "wrong-return"
-    named = next((name for name in subject.params if f" {name}" in str(error)), subject.inputs[0])
-    return Finding("d" + named, "shape", cause, f"{error}.")
+def wrong_returns(told: Mapping[str, str]) -> Iterator[Finding]:
+    """A finding for each gradient that is missing or no array."""
+    for name, message in told.items():
+        cause = "missing-gradient" if "a gradient for" in message else "wrong-return"
+        yield Finding("d" + name, "shape", cause, f"{message}.")
 
 
 def wrong_forms(

@@ -12,6 +12,7 @@ import numpy as np
 from handgrad.checking import points
 from handgrad.checking.contract import ITEMS
 from handgrad.checking.points import Interval
+from handgrad.params import Array
 
 KINK_CONVENTIONS = (None, "left", "right", "mean")
 
@@ -28,7 +29,7 @@ class Options:
     @classmethod
     def checked(cls, domain: Any, at_kink: Any, skip: Any, seed: Any, reference: Any = None) -> Options:
         """The options as given; ValueError or TypeError for what is none."""
-        if at_kink not in KINK_CONVENTIONS:
+        if not isinstance(at_kink, str | None) or at_kink not in KINK_CONVENTIONS:
             raise ValueError(f"at_kink must be 'left', 'right', 'mean' or None, got {at_kink!r}")
         if not isinstance(skip, str | Sequence | Set):
             raise TypeError(f"skip must be a sequence of items such as ('layouts',), got {skip!r}")
@@ -45,11 +46,16 @@ class Options:
             raise TypeError(f"reference must be a function (layer, *inputs, *extra) -> output, got {reference!r}")
         return cls(bounds, at_kink, names, int(seed))
 
-    def must_name(self, variables: Sequence[str]) -> None:
-        """ValueError for a domain of something that is neither an input nor a parameter."""
-        for name in self.domain:
-            if name not in variables:
-                raise ValueError(f"domain: there is no input or parameter {name!r}; there are {', '.join(variables)}")
+    def must_hold(self, point: Mapping[str, Array]) -> None:
+        """ValueError for a domain of something that is neither an input nor a parameter, or that does not hold it."""
+        for name, bounds in self.domain.items():
+            if name not in point:
+                raise ValueError(f"domain: there is no input or parameter {name!r}; there are {', '.join(point)}")
+            if not points.inside(point[name], bounds):
+                low, high = float(point[name].min()), float(point[name].max())
+                raise ValueError(
+                    f"domain: {name} must lie inside {bounds}, the given one reaches from {low:g} to {high:g}"
+                )
 
     def rng(self, label: str) -> np.random.Generator:
         """A generator for one step, the same whatever else is skipped."""

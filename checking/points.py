@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from handgrad.params import Array
 Interval: TypeAlias = tuple[float, float]
 Sizes: TypeAlias = dict[str, int]
 REALS: Interval = (-math.inf, math.inf)
+LOSS_UPSTREAM = -1.7
+"""What a loss gets from above: neither 1 nor positive, so that ignoring it shows."""
+
 PRIMES = (3, 5, 2, 7, 11, 13)
 
 
@@ -137,6 +140,15 @@ def size_variants(sizes: Sizes) -> list[Sizes]:
     return variants
 
 
+def other_sizes(sizes: Sizes) -> list[Sizes]:
+    """Sizes that differ from the given ones and from each other, to try until the layer takes them."""
+    return [
+        {symbol: size + 2 + i for i, (symbol, size) in enumerate(sizes.items())},
+        {symbol: PRIMES[i % len(PRIMES)] for i, symbol in enumerate(sizes)},
+        {symbol: 2 * size for symbol, size in sizes.items()},
+    ]
+
+
 def shape_of(text: str, sizes: Mapping[str, int], name: str) -> tuple[int, ...]:
     """The shape that `text`, such as "N D" or "N 3 2*H", has with these sizes; ValueError for an unknown symbol."""
     shape = []
@@ -152,3 +164,22 @@ def shape_of(text: str, sizes: Mapping[str, int], name: str) -> tuple[int, ...]:
                 raise ValueError(f"inputs: the shape {text!r} of {name} has {factor!r}, sizes has {known}")
         shape.append(product)
     return tuple(shape)
+
+
+def upstream_for(outputs: Sequence[Array], rng: np.random.Generator, *, one_signed: bool = False) -> list[Any]:
+    """Standard normal upstream gradients; for a single number -1.7."""
+    drawn: list[Any] = []
+    for y in outputs:
+        if y.ndim == 0:
+            drawn.append(LOSS_UPSTREAM)
+        else:
+            u = rng.standard_normal(y.shape)
+            drawn.append(np.abs(u) + 0.1 if one_signed else u)
+    if (
+        not one_signed
+        and len(drawn) == 1
+        and np.size(drawn[0]) > 1
+        and np.all(np.sign(drawn[0]) == np.sign(drawn[0].flat[0]))
+    ):
+        drawn[0].flat[0] *= -1
+    return drawn

@@ -59,12 +59,13 @@ class Unresolved:
 class Row:
     """The worst entry of one gradient array, wrong or not."""
 
-    verdict: str = "ok"
     index: tuple[int, ...] | None = None
     analytic: float | None = None
     numeric: float | None = None
     error: float | None = None
     closeness: float = -1.0
+    compared: bool = False
+    """Whether it was held against differences at any point."""
 
 
 @dataclass
@@ -96,10 +97,12 @@ class Report:
         return any(finding.kind == "crash" for finding in self.findings)
 
     def verdict(self, array: str) -> str:
-        """ok, wrong or unresolved."""
+        """ok, wrong, unresolved, or unchecked: what came before kept it from being compared."""
         if any(finding.array == array for finding in self.findings):
             return "wrong"
-        return "unresolved" if any(one.array == array for one in self.unresolved) else "ok"
+        if any(one.array == array for one in self.unresolved):
+            return "unresolved"
+        return "ok" if self.rows.get(array, Row()).compared else "unchecked"
 
     def arrays(self) -> list[str]:
         """The gradients, and whatever else something is said of."""
@@ -131,8 +134,7 @@ class Report:
         report.unresolved = [Unresolved(**_numbers_back(one)) for one in values["unresolved"]]
         for name, row in values["arrays"].items():
             if "index" in row:
-                row = _numbers_back({key: value for key, value in row.items() if key != "verdict"})
-                report.rows[name] = Row(**row)
+                report.rows[name] = Row(**_numbers_back({k: v for k, v in row.items() if k != "verdict"}))
         report.curve = values.get("curve")
         return report
 
@@ -145,7 +147,8 @@ class Report:
         lines = []
         for array in self.arrays():
             finding = next((f for f in self.findings if f.array == array), None)
-            verdict = {"ok": "ok", "wrong": "WRONG", "unresolved": "unresolved"}[self.verdict(array)]
+            verdict = self.verdict(array)
+            verdict = "WRONG" if verdict == "wrong" else verdict
             numbers = _numbers(finding or self.rows.get(array))
             if finding is not None:
                 text = numbers + (f"  [{finding.cause or finding.kind}]")
@@ -201,6 +204,10 @@ def junit(reports: list[Report]) -> str:
                 kind = (about[0].cause or about[0].kind) if about else "unresolved"
                 ElementTree.SubElement(case, "failure", message=_printable(first), type=kind).text = text
                 failures += 1
+            elif report.verdict(array) == "unchecked":
+                why = report.findings[0].message if report.findings else "nothing could be compared"
+                ElementTree.SubElement(case, "error", message=_printable(f"not compared: {why}"), type="unchecked")
+                errors += 1
     suite.set("tests", str(cases))
     suite.set("failures", str(failures))
     suite.set("errors", str(errors))
@@ -219,7 +226,7 @@ def _numbers(of: Finding | Row | None) -> str:
 def _row(row: Row | None) -> dict[str, Any]:
     if row is None:
         return {}
-    return _plain({"index": row.index, "analytic": row.analytic, "numeric": row.numeric, "error": row.error})
+    return _plain({key: value for key, value in asdict(row).items() if key != "closeness"})
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

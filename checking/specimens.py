@@ -27,18 +27,27 @@ class Specimen:
     extra: Callable[[Sizes, np.random.Generator], tuple[Array, ...]] | None = None
     at_kink: str | None = None
     forward: Callable[..., Any] | None = None
-    """The reference: (layer, *inputs, *extra) -> what forward must give; None for none."""
+    """The reference: (layer, *inputs, *extra) -> what forward must give, None where that cannot be said."""
     mathematics: Mapping[str, str] = field(default_factory=dict)
     """For each gradient its formula, and where it comes from."""
     about: str = ""
 
+    def suits(self, cls: type) -> bool:
+        """Whether to check `cls` this way: what is beyond the usual is asked of this package's own layers only."""
+        return not self.about or any(base.__module__.startswith("handgrad.") for base in cls.__mro__[:-1])
+
     def make(self, cls: type, sizes: Sizes, rng: np.random.Generator) -> Any:
-        """A layer of this kind; in double precision and from `rng` where its class takes them."""
-        options = dict(self.options)
+        """A layer of this kind, from `rng` where its class takes one.
+
+        An option that the class calls otherwise is given by its place: LeakyReLU(0.2).
+        """
         parameters = inspect.signature(cls).parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        named = {name: value for name, value in self.options.items() if takes_any or name in parameters}
+        placed = [value for name, value in self.options.items() if name not in named]
         if "rng" in parameters:
-            options["rng"] = rng
-        return cls(*self.arguments(sizes), **options)
+            named["rng"] = rng
+        return cls(*self.arguments(sizes), *placed, **named)
 
 
 def _labels(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
@@ -57,13 +66,30 @@ def _targets(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
     return (rng.standard_normal((sizes["N"], sizes["D"])),)
 
 
-def _affine(layer: Any, x: Array) -> Array:
-    y: Array = x @ layer.params["W"].T
-    return y + layer.params["b"] if "b" in layer.params else y
+def _affine(layer: Any, x: Array) -> Array | None:
+    params = getattr(layer, "params", {})
+    W = next((params[name] for name in ("W", "weight", "weights", "w") if name in params), None)
+    if W is None or np.shape(W)[1:] != x.shape[1:]:
+        return None
+    y: Array = x @ W.T
+    return next((y + params[name] for name in ("b", "bias") if name in params), y)
 
 
-def _leaky(layer: Any, x: Array) -> Array:
-    return np.where(x > 0, x, layer.negative_slope * x)
+def _number(layer: Any, *names: str) -> float | None:
+    """The layer's own number, by one of the names that people give it."""
+    return next((float(value) for name in names if (value := getattr(layer, name, None)) is not None), None)
+
+
+def _leaky(layer: Any, x: Array) -> Array | None:
+    slope = _number(layer, "negative_slope", "slope", "alpha", "a", "leak")
+    return None if slope is None else np.where(x > 0, x, slope * x)
+
+
+def _dropped(layer: Any, x: Array) -> Array | None:
+    """What is kept must be 1 / (1 - p) times as large; which entries are is the layer's own choice."""
+    p = _number(layer, "p", "rate", "drop")
+    kept = np.asarray(layer.forward(x)) != 0
+    return None if p is None else np.where(kept, x / (1 - p), 0.0)
 
 
 def _cross_entropy(layer: Any, scores: Array, labels: Array) -> Any:
@@ -139,6 +165,7 @@ SPECIMENS: dict[str, list[Specimen]] = {
     "Dropout": [
         Specimen(
             options={"p": 0.4},
+            forward=_dropped,
             mathematics={"dx": "dx = upstream * mask, the very mask of forward, 0 or 1 / (1 - p)"},
         )
     ],

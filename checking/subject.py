@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ class Subject:
         if clash:
             raise ValueError(f"an input and a parameter have the same name: {', '.join(sorted(clash))}")
         arguments = list(inspect.signature(layer.backward).parameters.values())
+        self.most_upstream = math.inf if any(a.kind is a.VAR_POSITIONAL for a in arguments) else len(arguments)
         self.takes_upstream = bool(arguments)
         self.has_default_upstream = bool(arguments) and arguments[0].default is not inspect.Parameter.empty
         self.replays = False
@@ -98,14 +100,16 @@ class Subject:
                 raise LayerError("forward", TypeError(f"forward must return an array of numbers, got {what}"))
         return outputs
 
-    def gradients(self, point: Mapping[str, Array], upstream: Sequence[Any]) -> dict[str, Array]:
+    def gradients(
+        self, point: Mapping[str, Array], upstream: Sequence[Any], told: dict[str, str] | None = None
+    ) -> dict[str, Array]:
         """What backward gives at `point` for `upstream`, by variable; a new copy of the layer does it.
 
         Raises LayerError when the layer raises, BadReturn when it returns something of another form.
         """
         layer = self.at(point)
         self.forward(layer, point)
-        return self.named(self.backward(layer, upstream))
+        return self.named(self.backward(layer, upstream), told)
 
     def fresh(self) -> Any:
         """A copy of the layer as it was given, with the random numbers ahead of it that were ahead then."""
@@ -129,40 +133,54 @@ class Subject:
             raise LayerError("forward", error) from error
 
     def backward(self, layer: Any, upstream: Sequence[Any]) -> Any:
-        """layer.backward on the very `upstream` given."""
+        """layer.backward on the very `upstream` given. Raises BadReturn when forward returns more than it takes."""
+        if self.takes_upstream and len(upstream) > self.most_upstream:
+            raise BadReturn(
+                f"forward returns {len(upstream)} results, and backward must take an upstream gradient for each, it "
+                f"takes {self.most_upstream}; a loss returns its value alone"
+            )
         try:
             return layer.backward(*upstream) if self.takes_upstream else layer.backward()
         except (Exception, SystemExit, GeneratorExit) as error:
             raise LayerError("backward", error) from error
 
-    def named(self, returned: Any) -> dict[str, Array]:
-        """The gradients that backward returned, by variable; BadReturn unless all are there, and no others."""
+    def named(self, returned: Any, told: dict[str, str] | None = None) -> dict[str, Array]:
+        """The gradients that backward returned, by variable. What is wrong with a single one goes to `told`.
+
+        Raises BadReturn when they cannot be told apart.
+        """
+        told = {} if told is None else told
         is_pair = isinstance(returned, tuple | list) and len(returned) == 2 and isinstance(returned[1], Mapping)
         by_input, by_name = returned if is_pair else (returned, {})
         if isinstance(by_input, Mapping):
             raise BadReturn("backward must return (input gradient, {name: gradient}), got a mapping alone")
         several = len(self.inputs) > 1
-        parts = list(by_input) if isinstance(by_input, tuple | list) else [by_input]
+        parts = (
+            list(by_input) if isinstance(by_input, tuple) or (several and isinstance(by_input, list)) else [by_input]
+        )
         if len(parts) != len(self.inputs):
             wanted = f"a tuple of {len(self.inputs)} input gradients" if several else "one input gradient"
             raise BadReturn(f"backward must return {wanted}, got {len(parts)}")
         named = dict(zip(self.inputs, parts, strict=True))
-        missing = [name for name in self.params if name not in by_name]
-        if missing and not is_pair:
-            raise BadReturn(f"backward must return (dx, {{name: gradient}}) with {', '.join(missing)}, got no mapping")
-        if missing:
-            raise BadReturn(f"backward must return a gradient for {', '.join(missing)}, got {list(by_name) or 'none'}")
+        for name in self.params:
+            if name in by_name:
+                named[name] = by_name[name]
+            elif is_pair:
+                told[name] = f"backward must return a gradient for {name}, got {list(by_name) or 'none'}"
+            else:
+                told[name] = f"backward must return (dx, {{name: gradient}}) with a gradient for {name}, got no mapping"
         extra = [str(name) for name in by_name if name not in self.params]
         if extra:
-            raise BadReturn(f"backward returned a gradient for {', '.join(extra)}, which is no parameter")
-        named.update(by_name)
+            told[self.inputs[0]] = f"backward returned a gradient for {', '.join(extra)}, which is no parameter"
+        gradients: dict[str, Array] = {}
         for name, value in named.items():
-            array = None if value is None else np.asarray(value)
+            array = None if value is None or isinstance(value, list | tuple) else np.asarray(value)
             if array is None or array.dtype.kind not in "buifc":
                 kind = "None" if value is None else type(value).__name__
-                raise BadReturn(f"backward must return an array for d{name}, got {kind}")
-            named[name] = array
-        return named
+                told[name] = f"backward must return an array for d{name}, got {kind}"
+            else:
+                gradients[name] = array
+        return gradients
 
 
 def in_double_precision(layer: Any, inputs: Sequence[Array], extra: Sequence[Any]) -> Any:
@@ -170,12 +188,14 @@ def in_double_precision(layer: Any, inputs: Sequence[Array], extra: Sequence[Any
 
     A layer that makes single precision of float64 input does so on purpose, and is left as it is.
     """
+    parameters(layer)  # raises for what is none
     try:
         own = copy_of(layer)
         if callable(getattr(own, "astype", None)):
             converted = own.astype(np.float64)
             return own if converted is None else converted
-        wide = copy_of(layer, widen=True)
+        whole = [id(value) for value in parameters(own).values() if np.asarray(value).dtype.kind in "biu"]
+        wide = copy_of(own, widen=True, whole=whole)
     except Exception as error:
         raise TypeError(
             f"{describe(layer)} cannot be copied ({error}), and copies are what is checked: leave out the attribute, "
@@ -196,6 +216,11 @@ def parameters(layer: Any) -> Mapping[str, Any]:
         return {}
     if not isinstance(params, Mapping):
         raise TypeError(f"params must be a mapping of names to arrays, {describe(layer)} has {type(params).__name__}")
+    for name, value in params.items():
+        if not isinstance(name, str) or not isinstance(value, np.ndarray | float | int | np.generic):
+            raise TypeError(
+                f"params must be a mapping of names to arrays, {describe(layer)} has {name!r}: {type(value).__name__}"
+            )
     return params
 
 
@@ -219,6 +244,9 @@ def as_real(value: Any, name: str) -> Array:
         raise ValueError(f"input {name} must be a rectangular array, got rows that differ") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"input {name} must be real numbers, got dtype {array.dtype}")
+    if not np.isfinite(array).all():
+        index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
+        raise ValueError(f"input {name} must be finite numbers, got {array[tuple(index)]} at {index}")
     return np.array(array, np.float64)
 
 
@@ -231,7 +259,11 @@ def describe(layer: Any) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps NumPy's warnings about overflow and the like to ourselves: extreme points are looked at on purpose."""
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keeps to ourselves NumPy's warnings, as extreme points are looked at on purpose, and its random numbers."""
+    state = np.random.get_state()
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        np.random.set_state(state)

@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from handgrad.checking.report import Report
 from handgrad.checking.specimens import SPECIMENS, Specimen
 from handgrad.checking.subject import quiet
 from handgrad.expression import LAYERS, ExpressionError, parse_model
+from handgrad.params import Array
 
 GUESSES = ((4, 5), (4, 3, 6, 5), (4, 6, 5), (4,))
 """The inputs' shapes that are tried for a class that only its user knows."""
@@ -53,6 +55,8 @@ def checks(target: str | None, shapes: list[tuple[int, ...]] | None) -> list[Che
     path, _, rest = target.partition(":")
     if path.endswith(".py"):
         return _in_module(_from_file(Path(path)), rest, shapes, path)
+    if target in SPECIMENS and shapes is None:
+        return _of_class(getattr(handgrad, target), None, None)
     if "(" in path or target in LAYERS:
         return _of_expression(target if "(" in target else target + "()", shapes)
     if not rest:
@@ -88,6 +92,8 @@ def _of_expression(text: str, shapes: list[tuple[int, ...]] | None) -> list[Chec
     single = model.layers[0] if len(model.layers) == 1 and not text.lstrip().startswith("Sequential") else None
     if shapes is None and single is not None and type(single).__name__ in SPECIMENS and call is not None:
         return _of_class(type(single), (call[1], call[2]), None)
+    if shapes and len(shapes) > 1:
+        raise TargetError(f"--input: {text} has one input, got {len(shapes)} shapes")
     shape = shapes[0] if shapes else (4, *(model.input_shape() or (5,)))
     name = repr(single or model)
 
@@ -132,16 +138,16 @@ def _of_class(
 ) -> list[Check]:
     known = SPECIMENS.get(cls.__name__, [])
     if known and arguments is None and shapes is None:
-        return [_of_specimen(cls, specimen) for specimen in known]
+        return [_of_specimen(cls, specimen) for specimen in known if specimen.suits(cls)]
     positional, named = arguments or ((), {})
     if known and shapes is None:
-        fitting = _fitting(known[0], positional, named)
+        fitting = _resized(known[0], positional, named)
         if fitting is not None:
             return [_of_specimen(cls, fitting, positional, named)]
     return [_of_unknown(cls, positional, named, shapes)]
 
 
-def _fitting(specimen: Specimen, positional: tuple[Any, ...], named: dict[str, Any]) -> Specimen | None:
+def _resized(specimen: Specimen, positional: tuple[Any, ...], named: dict[str, Any]) -> Specimen | None:
     """The specimen with its sizes as the arguments say; None where they are of another kind."""
     sizes = dict(specimen.sizes)
     if specimen.arguments(sizes):
@@ -200,7 +206,7 @@ def _of_unknown(
             raise TargetError(
                 f"--input: {cls.__name__} has {len(names)} inputs ({', '.join(names)}), got {len(shapes)}"
             )
-        chosen = shapes or _fitting_shapes(layer, names, labels)
+        chosen, kind = _fitting(layer, names, labels, shapes)
         batch = chosen[0][0]
         inputs = {
             name: " ".join(["N" if shape[0] == batch else str(shape[0]), *map(str, shape[1:])])
@@ -208,7 +214,7 @@ def _of_unknown(
         }
 
         def extra(sizes: Sizes, rng: np.random.Generator) -> tuple[Any, ...]:
-            return _labels(labels, (sizes["N"], *chosen[0][1:]), rng)
+            return tuple(kind((sizes["N"], *chosen[0][1:]), rng) for _ in range(labels))
 
         return _sweeping(make, inputs, {"N": batch}, extra if labels else None, None, cls.__name__)(**options)
 
@@ -228,33 +234,40 @@ def _arguments(layer: Any, name: str) -> tuple[list[str], int]:
     return names, len(parameters) - len(names)
 
 
-def _fitting_shapes(layer: Any, names: Sequence[str], labels: int) -> list[tuple[int, ...]]:
-    """Shapes of the inputs that forward takes; TargetError when none that were tried fits."""
+Labels = Callable[[tuple[int, ...], np.random.Generator], Array]
+LABEL_KINDS: tuple[Labels, ...] = (
+    lambda shape, rng: rng.integers(0, shape[-1], shape[0]),
+    lambda shape, rng: rng.integers(0, 2, shape),
+    lambda shape, rng: rng.standard_normal(shape),
+)
+"""What labels can be for inputs of a shape: classes, zeros and ones, or targets of a regression."""
+
+
+def _fitting(
+    layer: Any, names: Sequence[str], labels: int, shapes: list[tuple[int, ...]] | None
+) -> tuple[list[tuple[int, ...]], Labels]:
+    """Shapes of the inputs and the kind of labels that forward takes; TargetError when none that were tried fits."""
     refused: Exception | None = None
-    for shape in GUESSES:
+    tries = [shapes] if shapes else [[shape] * len(names) for shape in GUESSES]
+    for chosen, kind in itertools.product(tries, LABEL_KINDS[: None if labels else 1]):
         rng = np.random.default_rng(0)
+        inputs = [np.asarray(rng.standard_normal(shape)) for shape in chosen]
         try:
-            inputs = [np.asarray(rng.standard_normal(shape)) for _ in names]
             with quiet():
-                copy_of(layer).forward(*inputs, *_labels(labels, shape, rng))
+                copy_of(layer).forward(*inputs, *(kind(chosen[0], rng) for _ in range(labels)))
         except (ValueError, TypeError, IndexError, AssertionError) as error:
             refused = refused or error
             continue
         except (Exception, SystemExit):
-            break  # no matter of shapes: the check will tell of it
-        return [shape] * len(names)
-    else:
-        tried = " or ".join("x".join(map(str, shape)) for shape in GUESSES)
-        raise TargetError(
-            f"{type(layer).__name__}: forward takes no input of {tried} ({type(refused).__name__}: {refused}); "
-            "give its shape with --input"
-        )
-    return [GUESSES[0]] * len(names)
-
-
-def _labels(count: int, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Any, ...]:
-    """Class labels for inputs of that shape, the classes on the last axis."""
-    return tuple(rng.integers(0, shape[-1], shape[0]) for _ in range(count))
+            pass  # no matter of shapes: the check will tell of it
+        return chosen, kind
+    if shapes:
+        return shapes, LABEL_KINDS[0]
+    tried = " or ".join("x".join(map(str, shape)) for shape in GUESSES)
+    raise TargetError(
+        f"{type(layer).__name__}: forward takes no input of {tried} ({type(refused).__name__}: {refused}); "
+        "give its shape with --input"
+    )
 
 
 def _sweeping(
@@ -266,11 +279,20 @@ def _sweeping(
     name: str,
     reference: Callable[..., Any] | None = None,
 ) -> Callable[..., Report]:
-    def run(*, seed: int, skip: tuple[str, ...], at_kink: str | None) -> Report:
+    def run(*, seed: int, skip: tuple[str, ...], at_kink: str | None, domain: Any = None) -> Report:
         from handgrad.gradcheck import sweep  # the story that is told with these parts
 
-        chosen = at_kink or kink
-        report = sweep(make, inputs, sizes, extra=extra, at_kink=chosen, skip=skip, seed=seed, reference=reference)
+        report = sweep(
+            make,
+            inputs,
+            sizes,
+            extra=extra,
+            domain=domain,
+            at_kink=at_kink or kink,
+            skip=skip,
+            seed=seed,
+            reference=reference,
+        )
         report.layer = name
         return report
 
@@ -292,7 +314,8 @@ def _from_file(path: Path) -> ModuleType:
         raise TargetError(f"{path}: no such file")
     package = Path(handgrad.__file__).resolve().parent
     full = path.resolve()
-    if full.is_relative_to(package) and not full.is_relative_to(package / "tests"):
+    folders = [folder for folder in full.parents if folder.is_relative_to(package)]
+    if folders and folders[-1] == package and all((folder / "__init__.py").exists() for folder in folders):
         parts = full.relative_to(package).with_suffix("").parts
         return _imported(lambda: importlib.import_module(".".join(("handgrad", *parts))), str(path))
 

@@ -58,7 +58,11 @@ class Place:
         other_gradients: Mapping[str, Array],
     ) -> list[str]:
         names = [] if all(map(self.close, outputs, other_outputs)) else ["y"]
-        return names + ["d" + k for k, other in other_gradients.items() if not self.same(k, gradients[k], other)]
+        return names + [
+            "d" + k
+            for k, other in other_gradients.items()
+            if k not in gradients or not self.same(k, gradients[k], other)
+        ]
 
     def same(self, name: str, a: Array, b: Array, scale: float = 0.0) -> bool:
         """Whether two gradients of `name` differ by no more than rounding."""

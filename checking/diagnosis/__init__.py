@@ -1,15 +1,18 @@
 """Why a gradient is wrong: hypotheses, tried from the simplest on until one reproduces the numbers.
 
-A cause is named only if it gives what backward did return, to 1e-8, at two or three points with different inputs,
-parameters and upstream gradients. Where none does, the wrong entries are located.
+A cause is named only if it gives what backward did return, to 1e-8, at points with different inputs, parameters,
+upstream gradients and, where it speaks of sizes, sizes. Where none does, the wrong entries are located.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from handgrad.checking.diagnosis.evidence import Case, Evidence
 from handgrad.checking.diagnosis.hypotheses import hypotheses
+from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 from handgrad.checking.diagnosis.location import located, pattern
 from handgrad.checking.subject import BadReturn, LayerError
 
@@ -27,15 +30,19 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
                 f"out a copy; so {array} should be 0."
             )
         if len(cases) > 1:
-            cases = cases + evidence.further
-            for cause, message, predict in hypotheses(first):
-                try:
-                    predicted = [predict(case) for case in cases]
-                    if all(map(Case.fits, cases, predicted)) and any(map(Case.differs, cases, predicted)):
-                        return _placed(evidence, cause, message.replace("{d}", array))
-                except (LayerError, BadReturn, ValueError, IndexError, ZeroDivisionError):
-                    continue
+            for hypothesis in hypotheses(first):
+                if _holds(hypothesis, evidence.against(hypothesis)):
+                    return _placed(evidence, hypothesis.cause, hypothesis.message.replace("{d}", array))
     return located(evidence)
+
+
+def _holds(hypothesis: Hypothesis, cases: Sequence[Case]) -> bool:
+    """Whether it gives what backward returned, everywhere, and not what is right."""
+    try:
+        predicted = [hypothesis.predict(case) for case in cases]
+        return all(map(Case.fits, cases, predicted)) and any(map(Case.differs, cases, predicted))
+    except (LayerError, BadReturn, ValueError, IndexError, KeyError, ZeroDivisionError):
+        return False  # it makes no sense here
 
 
 def _placed(evidence: Evidence, cause: str, message: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
-"""What is known of a wrong gradient: backward's numbers beside the numeric Jacobian, at two or three points."""
+"""What is known of a wrong gradient: backward's numbers beside the numeric Jacobian, at several points."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handgrad.checking.diagnosis.jacobian import columns
-from handgrad.checking.points import REALS, Interval, Sizes, nudged, ordinary
+from handgrad.checking.points import REALS, Interval, Sizes, nudged, ordinary, upstream_for
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject
 from handgrad.checking.values import Comparison, PointCheck, flat, handed
 from handgrad.params import Array
 
 if TYPE_CHECKING:
+    from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+    from handgrad.checking.examination import Setting
     from handgrad.checking.options import Options
 
 TOLERANCE = 1e-8
@@ -160,41 +162,56 @@ class Evidence:
     check: PointCheck
     cases: list[Case]
     values: str
-    further: list[Case] = field(default_factory=list)
-    """Points that only serve to refute a hypothesis."""
+    distant: Case | None = None
+    """A point of large values, and"""
+    resized: Case | None = None
+    """one at other sizes: they serve to refute hypotheses."""
+
+    def against(self, hypothesis: Hypothesis) -> list[Case]:
+        """The cases that the hypothesis must hold for."""
+        cases = [*self.cases, self.distant, self.resized if hypothesis.speaks_of_sizes else None]
+        return [case for case in cases if case is not None]
 
     @classmethod
     def gathered(
-        cls,
-        subject: Subject,
-        check: PointCheck,
-        comparison: Comparison,
-        sizes: Sizes,
-        values: str,
-        options: Options,
+        cls, setting: Setting, check: PointCheck, comparison: Comparison, values: str, options: Options
     ) -> Evidence:
-        """The point at which the gradient was found wrong, one of ordinary values, and a distant one if it helps."""
-        name, rng = comparison.array, options.rng("diagnosis")
-        upstream = [np.asarray(u, np.float64) for u in check.upstream]
+        """The point at which the gradient was found wrong, one of ordinary values, and what may refute a hypothesis."""
+        subject, name, rng = setting.subject, comparison.array, options.rng("diagnosis")
         shape = comparison.analytic.shape
         wrong = [int(np.ravel_multi_index(e.index, shape)) for e in comparison.with_verdict("wrong")] if shape else []
-        cases: list[Case] = []
-        further: list[Case] = []
+        evidence = cls(name, comparison, check, [], values)
         with suppress(LayerError, BadReturn):  # without a second point no cause is named
-            cases.append(Case(subject, check.point, upstream, name, sizes, options.domain, wrong))
-            inputs = {
-                key: ordinary(check.point[key].shape, options.domain.get(key, REALS), rng) for key in subject.inputs
-            }
-            params = nudged({key: check.point[key] for key in subject.params}, options.domain, rng)
-            other = [np.asarray(2.3) if u.ndim == 0 else rng.standard_normal(u.shape) for u in upstream]
-            other = other if subject.takes_upstream else upstream
-            cases.append(Case(subject, {**inputs, **params}, other, name, sizes, options.domain, wrong))
-            if not cases[0].is_large and not options.domain and cases[0].y.shape == cases[0].x.shape:
-                far = {key: 6 * value for key, value in inputs.items()}  # beyond limits, where functions saturate
-                distant = Case(subject, {**far, **params}, other, name, sizes, options.domain, wrong)
+            at_hand = [np.asarray(u, np.float64) for u in check.upstream]
+            first = Case(subject, check.point, at_hand, name, setting.sizes, options.domain, wrong)
+            evidence.cases.append(first)
+            second = _ordinary_case(setting, name, options, rng, wrong)
+            evidence.cases.append(second)
+            if not first.is_large and not options.domain and first.y.shape == first.x.shape:
+                far = {key: 6 * second.point[key] for key in subject.inputs}  # beyond limits, where functions saturate
+                at = {**second.point, **far}
+                distant = Case(subject, at, second.upstream, name, setting.sizes, options.domain, wrong)
                 if np.isfinite(distant.analytic).all() and np.isfinite(distant.numeric).any():
-                    further.append(distant)
-        return cls(name, comparison, check, cases, values, further)
+                    evidence.distant = distant
+        for other in setting.resized():
+            with suppress(LayerError, BadReturn, ValueError, TypeError, KeyError):
+                evidence.resized = _ordinary_case(other, name, options, rng)
+                break
+        return evidence
+
+
+def _ordinary_case(
+    setting: Setting, name: str, options: Options, rng: np.random.Generator, including: Sequence[int] = ()
+) -> Case:
+    """The gradient at ordinary values, with parameters that are neither 0 nor 1."""
+    subject, at_hand = setting.subject, setting.subject.at_hand
+    inputs = {key: ordinary(at_hand[key].shape, options.domain.get(key, REALS), rng) for key in subject.inputs}
+    point = {**inputs, **nudged({key: at_hand[key] for key in subject.params}, options.domain, rng)}
+    outputs = subject.outputs(point)
+    upstream = [np.asarray(u, np.float64) for u in upstream_for(outputs, rng)]
+    if not subject.takes_upstream:
+        upstream = [np.ones(y.shape) for y in outputs]
+    return Case(subject, point, upstream, name, setting.sizes, options.domain, list(including))
 
 
 def lengths_of(case: Case) -> dict[str, int]:

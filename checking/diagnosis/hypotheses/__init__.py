@@ -19,7 +19,7 @@ from handgrad.checking.diagnosis.hypotheses.values import other_values, stale
 
 def hypotheses(first: Case) -> Iterator[Hypothesis]:
     """All hypotheses, the simplest first."""
-    yield (
+    yield Hypothesis(
         "zero",
         "{d} is zero everywhere, the differences are not: it is never filled in, or the upstream gradient is cut off.",
         lambda case: np.zeros_like(case.analytic),
@@ -42,4 +42,4 @@ def hypotheses(first: Case) -> Iterator[Hypothesis]:
 
 def _catalogue(first: Case) -> Iterator[Hypothesis]:
     """The wrong formulas of the layer that forward turns out to be."""
-    return ((mistake.cause, mistake.message, mistake.gradient) for mistake in mistakes(first))
+    return (Hypothesis(mistake.cause, mistake.message, mistake.gradient) for mistake in mistakes(first))

@@ -12,20 +12,20 @@ from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 
 
 def constant_factors(first: Case) -> Iterator[Hypothesis]:
-    yield (
+    yield Hypothesis(
         "sign",
         "{d} has the wrong sign: backward gives exactly minus the differences. Look for a difference taken the wrong "
         "way round, or a forgotten minus.",
         lambda case: -case.numeric,
     )
     if first.weights.size == 1 and first.subject.takes_upstream:
-        yield (
+        yield Hypothesis(
             "upstream-ignored",
             "{d} does not depend on the upstream gradient: backward gives the derivative for an upstream of 1. "
             "Multiply by upstream (chain rule: dL/dx = upstream * local).",
             lambda case: case.numeric / case.weights[0],
         )
-        yield (
+        yield Hypothesis(
             "upstream-twice",
             "{d} has the upstream gradient in it twice (upstream squared).",
             lambda case: case.numeric * case.weights[0],
@@ -33,26 +33,26 @@ def constant_factors(first: Case) -> Iterator[Hypothesis]:
     for cause, text, factor in _factors(first):
         for sign in (1, -1):
             extra = " and has the wrong sign" if sign < 0 else ""
-            yield (
+            yield Hypothesis(
                 cause,
                 text + extra + ".",
                 lambda case, factor=factor, sign=sign: sign * factor(case) * case.numeric,  # type: ignore[misc]
+                speaks_of_sizes=True,
             )
     seen = np.isfinite(first.numeric) & (np.abs(first.numeric) > 1e-6 * np.nanmax(np.abs(first.numeric)))
     ratios = first.analytic[seen] / first.numeric[seen]
     if ratios.size > 1 and np.ptp(ratios) < 1e-8 * np.abs(ratios).max():
         c = float(np.round(ratios.mean(), 9)) or float(ratios.mean())
-        yield (
+        yield Hypothesis(
             "constant-factor",
-            f"{{d}} is exactly {c:.9g} times what the differences give: a constant factor too many or too few"
-            f"{_either(first, c)}.",
+            f"{{d}} is exactly {c:.9g} times what the differences give: a constant factor too many or too few.",
             lambda case: c * case.numeric,
         )
 
 
 def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
-    """Factors with a meaning: sizes, 2, and the layer's own numbers; a size of 2 could be either."""
-    lengths = {label: length for label, length in lengths_of(first).items() if length != 2}
+    """Factors with a meaning: sizes, the layer's own numbers, 2, ratios of sizes."""
+    lengths = lengths_of(first)
     for label in lengths:
         yield (
             f"missing-1/{label}",
@@ -66,23 +66,6 @@ def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
             "the 1/N is the loss's business alone)",
             lambda case, label=label: 1 / lengths_of(case)[label],  # type: ignore[misc]
         )
-    for a, b in itertools.permutations(lengths, 2):
-        yield (
-            f"{a}-for-{b}",
-            f"{{d}} is exactly {b}/{a} times the differences: divided by {a} where {b} belongs",
-            lambda case, a=a, b=b: lengths_of(case)[b] / lengths_of(case)[a],  # type: ignore[misc]
-        )
-        if a < b:
-            yield (
-                f"missing-1/({a}*{b})",
-                f"{{d}} is exactly {a}*{b} times too large: the division by both is missing",
-                lambda case, a=a, b=b: float(lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
-            )
-            yield (
-                f"extra-1/({a}*{b})",
-                f"{{d}} is exactly {a}*{b} times too small",
-                lambda case, a=a, b=b: 1 / (lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
-            )
     for name in own_numbers(first):
         keep = "keep probability " if name in ("p", "rate", "drop", "keep") else ""
         told: dict[str, Callable[[float], float]] = {
@@ -100,19 +83,26 @@ def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
                 lambda case, name=name, of=of: of(own_numbers(case)[name]),  # type: ignore[misc]
             )
 
-    if 2 in lengths_of(first).values():
-        return
     yield "missing-factor-2", "{d} is exactly half of the differences: a factor 2 is missing", lambda case: 0.5
     yield (
         "extra-factor-2",
         "{d} is exactly twice the differences: a factor 2 too much, or counted twice",
         lambda case: 2.0,
     )
-
-
-def _either(first: Case, c: float) -> str:
-    """What a factor of 2 or 1/2 may be, where a size is 2 as well."""
-    label = next((label for label, length in lengths_of(first).items() if length == 2), None)
-    if label is None or abs(c) not in (2.0, 0.5):
-        return ""
-    return f" (the 2 of a square's derivative, or {label} = 2: check at other sizes)"
+    for a, b in itertools.permutations(lengths, 2):
+        yield (
+            f"{a}-for-{b}",
+            f"{{d}} is exactly {b}/{a} times the differences: divided by {a} where {b} belongs",
+            lambda case, a=a, b=b: lengths_of(case)[b] / lengths_of(case)[a],  # type: ignore[misc]
+        )
+        if a < b:
+            yield (
+                f"missing-1/({a}*{b})",
+                f"{{d}} is exactly {a}*{b} times too large: the division by both is missing",
+                lambda case, a=a, b=b: float(lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
+            )
+            yield (
+                f"extra-1/({a}*{b})",
+                f"{{d}} is exactly {a}*{b} times too small",
+                lambda case, a=a, b=b: 1 / (lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
+            )

@@ -19,7 +19,7 @@ def wrong_derivative(first: Case) -> Iterator[Hypothesis]:
         return
     for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):
         cause, ending = _swapped(first, name, function, text)
-        yield (
+        yield Hypothesis(
             cause,
             f"{{d}} is exactly upstream * {text.replace('z', name)}{ending}",
             lambda case, of=of, function=function: case.u * function(of(case)),  # type: ignore[misc]
@@ -36,7 +36,7 @@ def wrong_sum(first: Case) -> Iterator[Hypothesis]:
         for (name, of), (text, function) in itertools.product(
             (("x", lambda case: case.x), ("y", lambda case: case.y)), FUNCTIONS
         ):
-            yield (
+            yield Hypothesis(
                 "wrong-derivative",
                 f"{{d}} is exactly the sum of upstream * {text.replace('z', name)}, which is not this parameter's "
                 f"derivative{_right_sum(first, axes)}.",
@@ -58,12 +58,12 @@ def wrong_factor(first: Case) -> Iterator[Hypothesis]:
     """The right gradient times a simple function of the input or output, or without it."""
     for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):
         formula = text.replace("z", name)
-        yield (
+        yield Hypothesis(
             "extra-factor",
             f"{{d}} is exactly the right gradient times {formula}: that factor is one too many.",
             lambda case, of=of, function=function: case.numeric * function(of(case)),  # type: ignore[misc]
         )
-        yield (
+        yield Hypothesis(
             "missing-factor",
             f"{{d}} is exactly the right gradient divided by {formula}: that factor is missing.",
             lambda case, of=of, function=function: case.numeric / function(of(case)),  # type: ignore[misc]
@@ -105,7 +105,7 @@ def sums_of_parts(first: Case) -> Iterator[Hypothesis]:
             )
         else:
             text = f"{{d}} is the right gradient plus {c:.4g} times {what}."
-        yield cause, text, lambda case, part=part, c=c: case.numeric + c * np.asarray(part(case))  # type: ignore[misc]
+        yield Hypothesis(cause, text, lambda case, part=part, c=c: case.numeric + c * np.asarray(part(case)))  # type: ignore[misc]
 
 
 def _functions(first: Case) -> list[tuple[str, Callable[[Case], Array]]]:

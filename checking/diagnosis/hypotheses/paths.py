@@ -17,19 +17,19 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
     """Some of the paths from the entry to the outputs are missing."""
     outputs, entries = first.jacobian.shape
     if outputs == entries and outputs > 1 and first.analytic.size == outputs:
-        yield (
+        yield Hypothesis(
             "diagonal-only",
             "{d} has only the diagonal of the Jacobian in it: that each output also depends on the other inputs (of "
             "its row) is forgotten; the cross terms are missing.",
             lambda case: (np.diag(case.jacobian) * case.weights).reshape(case.analytic.shape),
         )
-        yield (
+        yield Hypothesis(
             "off-diagonal-only",
             "{d} has only the off-diagonal terms of the Jacobian in it: the entry's own path is missing.",
             lambda case: case.numeric - (np.diag(case.jacobian) * case.weights).reshape(case.analytic.shape),
         )
     for which, text in ((-1, "last"), (0, "first")):
-        yield (
+        yield Hypothesis(
             "overwritten-not-added",
             f"{{d}} keeps only the {text} of the paths by which an entry reaches the output: contributions overwrite "
             "each other instead of being summed (= for +=, or a repeated index: np.add.at; fan-out "
@@ -38,14 +38,14 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
         )
     yield from _slices_missing(first)
     for axis in range(first.analytic.ndim):
-        yield (
+        yield Hypothesis(
             "averaged",
             f"{{d}} has the mean along axis {axis} in every entry.",
             lambda case, axis=axis: np.broadcast_to(  # type: ignore[misc]
                 case.numeric.mean(axis=axis, keepdims=True), case.analytic.shape
             ),
         )
-        yield (
+        yield Hypothesis(
             "summed-over-wrong-axis",
             f"{{d}} has the sum along axis {axis} in every entry: summed over an axis too many, then broadcast.",
             lambda case, axis=axis: np.broadcast_to(  # type: ignore[misc]
@@ -54,7 +54,7 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
         )
     if first.u.ndim > 1 and first.name in first.subject.params:
         for axes in [c for k in (1, 2, 3) for c in itertools.combinations(range(first.u.ndim), k)]:
-            yield (
+            yield Hypothesis(
                 "wrong-axis",
                 f"{{d}} sums the contributions of the outputs over axis {' and '.join(map(str, axes))}, which is the "
                 "wrong axis.",
@@ -62,12 +62,12 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
             )
     if first.u.ndim > 1:
         for axis in range(first.u.ndim):
-            yield (
+            yield Hypothesis(
                 "summed-over-wrong-axis",
                 f"{{d}} is the sum of the upstream gradient over axis {axis}: the wrong axis.",
                 lambda case, axis=axis: _reduced(case, axis, np.sum),  # type: ignore[misc]
             )
-            yield (
+            yield Hypothesis(
                 "mean-for-sum",
                 f"{{d}} is the mean of the upstream gradient over axis {axis}, where a sum belongs.",
                 lambda case, axis=axis: _reduced(case, axis, np.mean),  # type: ignore[misc]
@@ -108,7 +108,7 @@ def _slices_missing(first: Case) -> Iterator[Hypothesis]:
             end = "last" if at_end else "first"
             side = "trailing" if at_end else "leading"
             what = f"{end} {word} ({side})" if count == 1 else f"{end} {count} {word}s ({side})"
-            yield (
+            yield Hypothesis(
                 f"{end}-{word}-missing" if count == 1 else f"{side}-{word}s-missing",
                 f"{{d}} is zero in its {what} along axis {axis}, and right elsewhere: a loop or slice ends too early, "
                 "or starts too late (a border, a stride).",

@@ -24,7 +24,7 @@ def result_changed(first: Case) -> Iterator[Hypothesis]:
         ("gradient-squared", "squared", np.square),
     ]
     for cause, text, change in changes:
-        yield (
+        yield Hypothesis(
             cause,
             f"{{d}} is the right gradient {text}; nothing of that kind belongs into backward.",
             lambda case, change=change: change(case.numeric),  # type: ignore[misc]
@@ -36,7 +36,7 @@ def rearranged(first: Case) -> Iterator[Hypothesis]:
     shape = first.analytic.shape
     for axes in itertools.permutations(range(len(shape))):
         if axes != tuple(range(len(shape))) and tuple(shape[a] for a in axes) == shape:
-            yield (
+            yield Hypothesis(
                 "transposed",
                 "{d} is transposed: the right numbers with axes exchanged. Check the order of the factors and the .T "
                 "(dW = upstream.T @ x is [out x in]).",
@@ -44,7 +44,7 @@ def rearranged(first: Case) -> Iterator[Hypothesis]:
             )
     for count in (1, 2):
         for flipped in itertools.combinations(range(len(shape)), count):
-            yield (
+            yield Hypothesis(
                 "flipped",
                 f"{{d}} is reversed along axis {' and '.join(map(str, flipped))}: the right numbers in reverse order.",
                 lambda case, flipped=flipped: np.flip(case.numeric, flipped),  # type: ignore[misc]
@@ -52,7 +52,7 @@ def rearranged(first: Case) -> Iterator[Hypothesis]:
     for count in (1, 2):
         for axes in itertools.combinations(range(len(shape)), count):
             for by in itertools.product((1, -1), repeat=count):
-                yield (
+                yield Hypothesis(
                     "shifted",
                     f"{{d}} is shifted by one along axis {' and '.join(map(str, axes))}: an index or a border is "
                     "off by one.",
@@ -60,20 +60,20 @@ def rearranged(first: Case) -> Iterator[Hypothesis]:
                 )
     for other in first.subject.variables:
         if other != first.name and first.point[other].shape == shape:
-            yield (
+            yield Hypothesis(
                 "swapped",
                 f"{{d}} is the gradient of {other}: the two are swapped (mul switches: da = upstream * b).",
                 lambda case, other=other: _gradient_of(case, other),  # type: ignore[misc]
             )
     if len(shape) > 1:
-        yield (
+        yield Hypothesis(
             "wrong-order",
             "{d} has the right numbers in the wrong order: reshaped where axes should have been exchanged.",
             lambda case: np.reshape(case.numeric.ravel(order="F"), case.numeric.shape),
         )
         for axes in itertools.permutations(range(len(shape))):
             if axes != tuple(range(len(shape))):
-                yield (
+                yield Hypothesis(
                     "wrong-order",
                     "{d} has the right numbers in the wrong order: reshaped where axes should have been exchanged.",
                     lambda case, axes=axes: np.reshape(np.transpose(case.numeric, axes), case.numeric.shape),  # type: ignore[misc]
@@ -102,7 +102,7 @@ def permuted(first: Case) -> Iterator[Hypothesis]:
     source = np.empty(size, int)
     source[wanted] = order
     if len(np.unique(source)) == size and not np.array_equal(source, np.arange(size)):
-        yield (
+        yield Hypothesis(
             "permuted",
             "{d} has the right numbers in a wrong order (permuted): check reshape, transpose and the order in which "
             "parts are put together.",

@@ -14,13 +14,13 @@ from handgrad.params import Array
 
 def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
     if first.weights.size > 1:
-        yield (
+        yield Hypothesis(
             "upstream-ignored",
             "{d} does not depend on the upstream gradient: backward gives what an upstream of ones would. Multiply by "
             "upstream (chain rule: dL/dx = upstream * local).",
             lambda case: case.gradient(np.ones_like(case.weights)),
         )
-    yield (
+    yield Hypothesis(
         "equals-upstream",
         "{d} is just the upstream gradient: the local derivative is missing.",
         lambda case: case.u if case.u.shape == case.analytic.shape else None,
@@ -28,14 +28,14 @@ def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
     if first.u.shape == first.analytic.shape and np.all(first.u != 0):
         ratio = first.analytic / first.u
         if np.ptp(ratio) < 1e-8 * np.abs(ratio).max() and ratio.size > 1:
-            yield (
+            yield Hypothesis(
                 "equals-upstream",
                 f"{{d}} is just {float(ratio.flat[0]):.6g} times the upstream gradient: the local derivative (a "
                 "mask, a gate) is missing.",
                 lambda case: float(ratio.flat[0]) * case.u,
             )
     if first.u.ndim == 0:
-        yield (
+        yield Hypothesis(
             "equals-upstream",
             "{d} is just the upstream gradient everywhere: the local derivative is missing.",
             lambda case: np.full_like(case.analytic, case.u),
@@ -45,7 +45,7 @@ def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
 def other_upstream(first: Case) -> Iterator[Hypothesis]:
     """The right formula with something else in the place of the upstream gradient."""
     if first.weights.size < 2:
-        yield (
+        yield Hypothesis(
             "upstream-magnitude",
             "{d} takes the upstream gradient's absolute value: its sign is lost.",
             lambda case: case.gradient(np.abs(case.weights)),
@@ -110,7 +110,7 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
         ("upstream-shifted", "uses the upstream gradient of the neighbouring row", lambda u: np.roll(u, -1, 0)),
     ]
     for cause, text, change in changes:
-        yield (
+        yield Hypothesis(
             cause,
             f"{{d}} {text}.",
             lambda case, change=change: case.gradient(flat([change(u) for u in case.upstream])),  # type: ignore[misc]

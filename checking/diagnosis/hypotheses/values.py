@@ -14,7 +14,7 @@ from handgrad.params import Array
 def stale(first: Case) -> Iterator[Hypothesis]:
     """The derivative with the parameters that the layer was made with, not those it has now."""
     if first.subject.params:
-        yield (
+        yield Hypothesis(
             "stale-parameters",
             "{d} is the derivative for the parameters that the layer was made with, not for those it has now: a "
             "copy of them was kept. Use the parameters themselves in every call.",
@@ -28,7 +28,7 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
         return
     for key in first.subject.inputs:
         if first.y.shape == first.point[key].shape:
-            yield (
+            yield Hypothesis(
                 "output-for-input",
                 f"{{d}} is the derivative at the output instead of the input: y stands where {key} belongs (or the "
                 "derivative was taken of a value that had been through the function already).",
@@ -43,14 +43,14 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
             ("x**2", np.square),
             ("0", np.zeros_like),
         ):
-            yield (
+            yield Hypothesis(
                 "wrong-input",
                 f"{{d}} is the derivative at {text.replace('x', key) if 'max' not in text else text} instead of {key}.",
                 lambda case, key=key, change=change: case.with_values(**{key: change(case.point[key])}),  # type: ignore[misc]
             )
     for key in first.subject.variables:
         if key != first.name:
-            yield (
+            yield Hypothesis(
                 "transposed",
                 f"{{d}} uses {key} untransposed where its transpose belongs, or the other way round.",
                 lambda case, key=key: case.with_values(**{key: _transposed(case.point[key])}),  # type: ignore[misc]
@@ -66,7 +66,7 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
             (f"{key}-inverted", f"divides by {key} where it should multiply, or the other way round", lambda w: 1 / w),
             (f"{key}-sign", f"uses -{key}", np.negative),
         ):
-            yield (
+            yield Hypothesis(
                 cause,
                 f"{{d}} {text}.",
                 lambda case, key=key, change=change: case.with_values(**{key: change(case.point[key])}),  # type: ignore[misc]
