@@ -258,23 +258,25 @@ def _first_rows(setting: Setting, count: int, where: str) -> Setting | None:
         return None
 
     def first(value: Any) -> Any:
-        return value[:count] if isinstance(value, np.ndarray) and value.ndim and len(value) == len(x) else value
+        has_rows = isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim)
+        return value[:count] if has_rows and len(value) == len(x) else value
 
     inputs = {name: first(subject.at_hand[name]) for name in subject.inputs}
     fewer = Subject(subject.layer, inputs, [first(value) for value in subject.extra])
-    fewer.replays = subject.replays
+    fewer.replays, fewer.narrow = subject.replays, subject.narrow
     return Setting(fewer, {}, where, is_own=False, reproduce=setting.reproduce)
 
 
 def _batch_of_one(examination: Examination, own: Setting) -> Setting | None:
     """The first row alone; None where rows are no batch, or forward does not take it, which the report then says."""
     single = _first_rows(own, 1, "a batch of one")
-    if single is None:
+    fewer = list(_one_row_fewer(own))
+    if single is None or not all(map(_has_rows_as_input, fewer)):
         return None
     try:
         outputs = single.subject.outputs(single.subject.at_hand)
     except LayerError as error:
-        if error.deliberate or not any(map(_has_rows_as_input, _one_row_fewer(own))):
+        if error.deliberate or np.shape(own.subject.at_hand[own.subject.inputs[0]])[0] == 2:
             examination.report.notes.append(f"a batch of one: left out, {error}")
         else:
             examination.crashed(error, single, single.where)

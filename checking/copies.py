@@ -7,6 +7,7 @@ its own W change.
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Collection, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -15,12 +16,13 @@ import numpy as np
 
 from handgrad.params import Array
 
-LEAVES = (str, bytes, int, float, complex, type(None), type, np.generic, np.dtype, np.random.Generator, ModuleType)
+LEAVES = (str, bytes, int, float, complex, type(None), type, np.generic, np.dtype, ModuleType)
+GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 
 
 def copy_of(thing: Any, *, widen: bool = False, whole: Collection[int] = ()) -> Any:
-    """A deep copy; with `widen`, arrays of less than double precision become double, and those whose id is in `whole`."""
+    """A deep copy; `widen` makes double precision of arrays of less, and of those whose id is in `whole`."""
     memo: dict[int, Any] = {}
     owners: dict[int, Array] = {}
     for array in _arrays_in(thing):
@@ -39,18 +41,26 @@ def copy_of(thing: Any, *, widen: bool = False, whole: Collection[int] = ()) -> 
     return copy.deepcopy(thing, memo)
 
 
+def generators_in(thing: Any) -> list[Any]:
+    """Every generator of random numbers that is kept in it."""
+    return [one for one in _parts_of(thing) if isinstance(one, GENERATORS)]
+
+
 def _arrays_in(thing: Any) -> Iterator[Array]:
-    """Every array of numbers that is kept in attributes, mappings, lists or tuples, at any depth."""
+    """Every array of numbers that is kept in it."""
+    return (one for one in _parts_of(thing) if type(one) is np.ndarray and one.dtype.kind in "biufc")
+
+
+def _parts_of(thing: Any) -> Iterator[Any]:
+    """All that is kept in attributes, mappings, lists or tuples, at any depth."""
     waiting, met = [thing], set()
     while waiting:
         one = waiting.pop()
         if isinstance(one, LEAVES) or id(one) in met:
             continue
         met.add(id(one))
-        if type(one) is np.ndarray:
-            if one.dtype.kind in "biufc":
-                yield one
-        elif isinstance(one, dict):
+        yield one
+        if isinstance(one, dict):
             waiting.extend(one.values())
         elif isinstance(one, list | tuple):
             waiting.extend(one)

@@ -42,7 +42,8 @@ def why_not_finite(subject: Subject, point: Point) -> str:
     if largest > 20:
         reach, size = _last_finite(subject, point)
         # exp overflows and 1 - tanh vanishes far out; where a function ends at 1 or 0, it is not defined beyond.
-        if reach * largest > 15 and size < 1e100:
+        beyond = 1e100 if all(y.dtype.itemsize >= 8 for y in outputs) else 1e12
+        if reach * largest > 15 and size < beyond:
             return (
                 f"forward is {what} for finite input ({shown}), though it stays of size {size:.3g} until there: an "
                 "overflow on the way, or the log of 0. Subtract the maximum, or use the stable form."
@@ -68,7 +69,10 @@ def _is_isolated(subject: Subject, point: Point) -> bool:
     rng = np.random.default_rng(0)
     for _ in range(4):
         moved = {k: v + 1e-3 * rng.standard_normal(v.shape) if k in subject.inputs else v for k, v in point.items()}
-        if not all(np.isfinite(y).all() for y in subject.outputs(moved)):
+        try:
+            if not all(np.isfinite(y).all() for y in subject.outputs(moved)):
+                return False
+        except LayerError:
             return False
     return True
 
@@ -93,7 +97,11 @@ def _last_finite(subject: Subject, point: Point) -> tuple[float, float]:
 
     def size_at(t: float) -> float:
         between = {k: t * v if k in subject.inputs else v for k, v in point.items()}
-        return float(np.abs(np.concatenate([y.ravel() for y in subject.outputs(between)])).max(initial=0.0))
+        try:
+            outputs = subject.outputs(between)
+        except LayerError:
+            return np.inf
+        return float(np.abs(np.concatenate([y.ravel() for y in outputs])).max(initial=0.0))
 
     low, high = 1e-3, 1.0
     size = size_at(low)

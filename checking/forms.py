@@ -20,9 +20,13 @@ def wrong_returns(told: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def wrong_forms(
-    gradients: Mapping[str, Array], point: Point, outputs: Sequence[Array], skip: Collection[str]
+    gradients: Mapping[str, Array],
+    point: Point,
+    outputs: Sequence[Array],
+    narrow: Mapping[str, int],
+    skip: Collection[str],
 ) -> Iterator[Finding]:
-    """A finding for each gradient of a wrong shape or dtype."""
+    """A finding for each gradient of a wrong shape or dtype. `narrow` gives the bytes of parameters that have few."""
     for name, gradient in gradients.items():
         if gradient.shape != point[name].shape:
             if "shapes" not in skip:
@@ -30,7 +34,9 @@ def wrong_forms(
         elif gradient.dtype.kind != "f" and gradient.size:
             if "dtype" not in skip:
                 yield _not_floating(name, gradient)
-        elif "dtype" not in skip and gradient.dtype.itemsize < min(8, *(y.dtype.itemsize for y in outputs)):
+        elif "dtype" not in skip and gradient.dtype.itemsize < min(
+            narrow.get(name, 8), *(y.dtype.itemsize for y in outputs)
+        ):
             yield Finding(
                 "d" + name,
                 "dtype",

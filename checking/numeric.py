@@ -85,7 +85,7 @@ def precision_of(array: Array) -> float:
         return EPS
     if values.dtype.itemsize < 8:
         return float(np.finfo(values.dtype).eps)
-    is_single = np.array_equal(values, values.astype(np.float32)) and np.any(values != np.round(values, 3))
+    is_single = np.array_equal(values, values.astype(np.float32)) and np.any(np.mod(1024 * values, 1) != 0)
     return float(np.finfo(np.float32).eps) if is_single else EPS
 
 
@@ -99,7 +99,7 @@ def rounding_errors(line: Line, y0: Array, precision: float = EPS) -> Array:
     is_single = bool(y0.size) and np.array_equal(y0, y0.astype(np.float32))
     if precision > EPS:
         floor = 0.5 * precision * np.maximum(np.abs(y0), np.abs(y0).mean())
-    elif is_single and np.any(y0 != np.round(y0)):
+    elif is_single and precision_of(y0) > EPS:
         floor = np.maximum(floor, 0.5 * np.finfo(np.float32).eps * np.abs(y0))
     noise: Array = floor
     for distance in (1e-9, 1e-6):
@@ -109,8 +109,11 @@ def rounding_errors(line: Line, y0: Array, precision: float = EPS) -> Array:
         # A single change is a step of the function, not noise.
         steady = np.count_nonzero(np.diff(samples, axis=0), axis=0) < 2
         thirds = np.where(steady, 0.0, np.diff(samples, n=3, axis=0))
-        # The variance of a third difference of noise is 1 + 9 + 9 + 1 = 20 times the noise's own.
-        noise = np.maximum(noise, np.sqrt(np.mean(thirds**2, axis=0) / 20))
+        # The variance of a third difference of noise is 1 + 9 + 9 + 1 = 20 times the noise's own. The largest two of
+        # six may be those across a kink or jump; the others then come out smaller by 1.75.
+        usual = np.sort(np.abs(thirds), axis=0)[:-2]
+        largest = usual.max(initial=1e-300)  # lest a square overflow
+        noise = np.maximum(noise, 1.75 * largest * np.sqrt(np.mean((usual / largest) ** 2, axis=0) / 20))
         # In single precision small steps leave every number but 0 where it was.
         if not is_single and (np.any(thirds) or np.ptp(samples, axis=0).any()):
             break
@@ -132,6 +135,7 @@ def slope(
     guess: float | None = None,
     scale: float = 0.0,
     every_step: bool = False,
+    most: int = STEPS,
 ) -> Slope:
     """The slope of upstream'y at t = 0.
 
@@ -140,7 +144,7 @@ def slope(
     """
     taken: list[Step] = []
     estimates: list[tuple[float, float]] = []
-    for k in range(STEPS):
+    for k in range(most):
         h = start * RATIO**-k
         above, below = line(h), line(-h)
         if not (np.isfinite(above).all() and np.isfinite(below).all()):
@@ -201,7 +205,13 @@ def _constant(gaps: list[float], least: float) -> bool:
 
 
 def _at_the_point(taken: list[Step], scale: float) -> str:
-    """ "smooth", "kink" or "jump" at t = 0: by the gap between the one-sided slopes at the smallest usable steps."""
+    """ "smooth", "kink" or "jump" at t = 0: by the gap between the one-sided slopes at the smallest usable steps.
+
+    An infinite slope is told from central differences that grow to the last.
+    """
+    sure = [abs(s.central) for s in taken if 20 * s.rounding < abs(s.central)][-4:]
+    if len(sure) == 4 and all(after > 1.9 * before for before, after in itertools.pairwise(sure)):
+        return "jump"
     usable = [s for s in taken if 20 * s.rounding < abs(s.gap)]
     if len(usable) < 3:
         return "smooth"
@@ -234,6 +244,9 @@ def jumps_of_slope(line: Line, upstream: Array, width: float, noise: float) -> s
     values = np.array([float(upstream @ line(at)) for at in t])
     slopes = np.diff(values) / np.diff(t)
     bends = np.diff(slopes)
-    threshold = max(1e-3 * np.abs(slopes).max(), 1e-3 * np.abs(bends).max())
+    # A kink is a spike among the bends, which are small and steady where the function is smooth.
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(bends, 4, mode="reflect"), 9), axis=1)
+    spikes = bends - usual
+    threshold = max(1e-5 * np.abs(slopes).max(), 1e-3 * np.abs(spikes).max())
     rounding = 20 * noise / np.minimum(np.diff(t)[1:], np.diff(t)[:-1])
-    return {int(np.sign(bend)) for bend in bends[np.abs(bends) > threshold + rounding]}
+    return {int(np.sign(spike)) for spike in spikes[np.abs(spikes) > threshold + rounding]}

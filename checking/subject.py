@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from handgrad.checking.copies import copy_of
+from handgrad.checking.copies import copy_of, generators_in
 from handgrad.params import Array
 
 Point: TypeAlias = dict[str, Array]
@@ -79,7 +80,17 @@ class Subject:
         self._global_random = np.random.get_state()
         self._loaded: Point = {}
         self._working = copy_of(self.layer)
+        self.narrow = {
+            name: np.asarray(value).dtype.itemsize
+            for name, value in parameters(layer).items()
+            if np.asarray(value).dtype.kind == "f" and np.asarray(value).dtype.itemsize < 8
+        }
+        """Parameters of less than double precision, and how many bytes a number has: their gradients may be alike."""
         self.at_hand.update({name: np.array(value, np.float64) for name, value in parameters(self.layer).items()})
+
+    def random_state(self) -> str:
+        """The states of NumPy's global generator and of all that the working copy of the layer holds."""
+        return repr((np.random.get_state(legacy=False), *map(_state_of, generators_in(self._working))))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -230,6 +241,12 @@ def set_parameter(layer: Any, name: str, value: Array) -> None:
         np.copyto(params[name], value, casting="unsafe")
     else:
         params[name] = float(value)  # type: ignore[index]
+
+
+def _state_of(generator: Any) -> Any:
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    return (generator if isinstance(generator, np.random.RandomState) else generator.bit_generator).__getstate__()
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +14,9 @@ import numpy as np
 from handgrad.checking.numeric import (
     COARSE_START,
     EPS,
+    RATIO,
     START,
+    STEPS,
     TIGHT,
     Line,
     Slope,
@@ -23,7 +26,7 @@ from handgrad.checking.numeric import (
     slope,
 )
 from handgrad.checking.points import REALS, Interval
-from handgrad.checking.subject import LayerError, Point, Subject
+from handgrad.checking.subject import BadReturn, LayerError, Point, Subject
 from handgrad.params import Array
 
 FEW = 300
@@ -117,10 +120,10 @@ class PointCheck:
         self.one_signed = bool(np.all(self.weights > 0) or np.all(self.weights < 0))
         self.y0 = flat(subject.outputs(point))
         self.gradients = {name: g for name, g in subject.gradients(point, handed(upstream)).items()}
-        self.ordinary_output = ordinary_output
+        self.ordinary_output, self.start = ordinary_output, START
         self.errors = self._errors()
-        self.noise = float(np.linalg.norm(self.weights * self.errors))
-        size = float(np.sqrt(np.sum((self.weights * np.maximum(np.abs(self.y0), ordinary_output)) ** 2)))
+        self.noise = norm(self.weights * self.errors)
+        size = norm(self.weights * np.maximum(np.abs(self.y0), ordinary_output))
         self.start = START if self.noise < 1e-10 * size else COARSE_START
         self.kinked = False
 
@@ -153,21 +156,24 @@ class PointCheck:
         largest = float(np.abs(gradient).max()) if scale is None else scale
         guess = float(gradient[index])
         found = self.slope_at(name, index, guess, largest)
-        return self._judged(index, guess, found, largest, self._coordinate(name, index, self._room(name)[index]))
+        return self._judged(name, index, guess, found, largest, self._coordinate(name, index, self._room(name)[index]))
 
     def slope_at(self, name: str, index: tuple[int, ...], guess: float | None = None, scale: float = 0.0) -> Slope:
         """The numeric derivative by one entry."""
         step = self._room(name)[index]
         line = self._coordinate(name, index, step)
         noise = self.noise if self.precision == EPS else self._noise_by(name, index, line)
-        found = self._slope(line, None if guess is None else guess * step, scale * step, noise)
+        smallest = max(1e-12, 8 * EPS * abs(float(self.point[name][index]))) / (step * self.start)
+        steps = max(4, min(STEPS + max(0, math.ceil(math.log(step, RATIO))), int(-math.log(smallest, RATIO))))
+        found = self._slope(line, None if guess is None else guess * step, scale * step, noise, steps)
         return rescaled(found, 1 / step)
 
     def curve(self, name: str, index: tuple[int, ...]) -> dict[str, Any]:
         """One entry's differences at every step, in types that JSON has."""
         step = float(self._room(name)[index])
         line = self._coordinate(name, index, step)
-        found = slope(line, self.y0, self.weights, self.noise, start=COARSE_START, every_step=True)
+        start = self.start if name in self.domain else COARSE_START
+        found = slope(line, self.y0, self.weights, self.noise, start=start, every_step=True)
         scale = float(np.abs(self.gradients[name]).max())
         best = self.entry(name, index, scale).slope
         steps = []
@@ -198,7 +204,7 @@ class PointCheck:
         name, gradient = comparison.array, comparison.analytic
         direction = self._direction(name)
         products = gradient * direction
-        guess, scale = float(products.sum()), float(np.sqrt(np.sum(products**2)))
+        guess, scale = float(products.sum()), norm(products)
         found = self.along({name: direction}, guess, scale)
         self.kinked |= found.kink
         agrees = not found.kink and not found.jump and self._agrees(found, guess, scale)
@@ -241,7 +247,7 @@ class PointCheck:
                 some[half] = direction.ravel()[half]
                 masked = some.reshape(gradient.shape)
                 products = gradient * masked
-                scale = float(np.sqrt(np.sum(products**2)))
+                scale = norm(products)
                 slope_here = self.along({name: masked}, float(products.sum()), scale)
                 if slope_here.jump or not self._agrees(slope_here, float(products.sum()), scale):
                     parts.append(half)
@@ -251,11 +257,13 @@ class PointCheck:
         is_close = found.distance(guess) <= 3 * found.error + TIGHT * scale
         return is_close and found.error <= self.resolution * self._size(scale)
 
-    def _judged(self, index: tuple[int, ...], guess: float, found: Slope, largest: float, line: Line) -> Entry:
+    def _judged(
+        self, name: str, index: tuple[int, ...], guess: float, found: Slope, largest: float, line: Line
+    ) -> Entry:
         size = self._size(largest)
         tolerance = (
             (3 if self.own_point else 10) * found.error
-            + self.floor * largest
+            + self._floor_of(name) * largest
             + TINY * float(np.abs(self.weights).max())
         )
         if found.kink and self.at_kink is not None:
@@ -270,11 +278,50 @@ class PointCheck:
                 verdict = "unresolved"
             elif found.kink and (not self.one_signed or self._is_composite(line)):
                 verdict = "undecided"
+            elif (
+                not found.kink and self.at_kink is None and self._has_hidden_kink and self._is_right_beside(name, index)
+            ):
+                verdict = "undecided"  # at a tie of three or more, no single entry shows the kink
         elif found.error > self.resolution * size:
             verdict = "unresolved"
         if verdict == "unresolved" and not self.own_point:
             verdict = "undecided"  # a point of our own choice at which nothing can be said
         return Entry(index, guess, found, tolerance, verdict)
+
+    def _floor_of(self, name: str) -> float:
+        """The floor for one gradient: higher where it may come in single precision."""
+        dtype = self.gradients[name].dtype
+        return max(self.floor, floor_of(float(np.finfo(dtype).eps))) if dtype.kind == "f" else self.floor
+
+    @functools.cached_property
+    def _has_hidden_kink(self) -> bool:
+        """Whether joint steps of all inputs show that there is no derivative: a kink, or slopes that do not add up."""
+        for _ in range(3):
+            one, other = ({name: self._direction(name) for name in self.subject.inputs} for _ in range(2))
+            both = {name: one[name] + other[name] for name in one}
+            slopes = [self.along(directions, None, 0.0) for directions in (one, other, both)]
+            if any(found.kink for found in slopes):
+                return True
+            gap = abs(slopes[0].value + slopes[1].value - slopes[2].value)
+            if gap > 10 * sum(found.error for found in slopes) + 1e-6 * max(abs(found.value) for found in slopes):
+                return True
+        return False
+
+    def _is_right_beside(self, name: str, index: tuple[int, ...]) -> bool:
+        """Whether backward is right at two points close by, where no kink is met exactly."""
+        for _ in range(2):
+            offsets = {n: 1e-2 * self._room(n) * self.rng.uniform(-1, 1, v.shape) for n, v in self.point.items()}
+            point = {n: v + offsets[n] for n, v in self.point.items()}
+            try:
+                beside = PointCheck(
+                    self.subject, point, self.upstream, self.rng, domain=self.domain, precision=self.precision
+                )
+            except (LayerError, BadReturn):
+                return False
+            found, guess = beside.slope_at(name, index), float(beside.gradients[name][index])
+            if found.kink or found.distance(guess) > 10 * found.error + 1e-6 * abs(guess) + TINY:
+                return False
+        return True
 
     def _compare_ties(self, comparisons: Sequence[Comparison]) -> None:
         """Moves many entries up together, which tells ties that are paid twice, or not at all.
@@ -293,7 +340,7 @@ class PointCheck:
                     for c in group
                 }
                 products = np.concatenate([(c.analytic * directions[c.array]).ravel() for c in group])
-                guess, scale = float(products.sum()), float(np.sqrt(np.sum(products**2)))
+                guess, scale = float(products.sum()), norm(products)
                 found = self.along(directions, guess, scale)
                 size = max(scale, abs(found.low), abs(found.high))
                 if found.jump or found.error > 1e-4 * size:
@@ -322,7 +369,7 @@ class PointCheck:
         for _ in range(2):
             offsets = {
                 name: beside * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
-                for name in self.subject.inputs
+                for name in self.subject.variables
             }
             self.point = {**centre, **{name: centre[name] + offset for name, offset in offsets.items()}}
             try:
@@ -333,23 +380,23 @@ class PointCheck:
 
     # Lines through the point.
 
-    def _slope(self, line: Line, guess: float | None, scale: float, noise: float = 0.0) -> Slope:
-        return slope(line, self.y0, self.weights, noise or self.noise, start=self.start, guess=guess, scale=scale)
+    def _slope(
+        self, line: Line, guess: float | None, scale: float, noise: float | None = None, steps: int = STEPS
+    ) -> Slope:
+        noise = self.noise if noise is None else noise
+        return slope(line, self.y0, self.weights, noise, start=self.start, guess=guess, scale=scale, most=steps)
 
     def _noise_by(self, name: str, index: tuple[int, ...], line: Line) -> float:
         """The noise of those outputs alone that depend on one entry: a NaN there tells which."""
         array = np.array(self.point[name])
         array[index] = np.nan
-        try:
-            spoilt = ~np.isfinite(flat(self.subject.outputs({**self.point, name: array})))
-        except LayerError:
-            return self.noise
+        spoilt = ~np.isfinite(self._outputs({**self.point, name: array}))
         depends = spoilt | (line(self.start) != self.y0) | (line(-self.start) != self.y0)
-        return float(np.linalg.norm((self.weights * self.errors)[depends]))
+        return norm((self.weights * self.errors)[depends])
 
     def _errors(self) -> Array:
         """The rounding error of each output."""
-        directions = {name: self._direction(name) for name in self.subject.variables}
+        directions = {name: np.clip(self._direction(name), -1, 1) for name in self.subject.variables}
         errors = rounding_errors(self._line(directions), self.y0, self.precision)
         # A small output may be the difference of numbers as large as outputs are elsewhere.
         return np.maximum(errors, 2 * EPS * self.ordinary_output)
@@ -357,7 +404,7 @@ class PointCheck:
     def _line(self, directions: Mapping[str, Array]) -> Line:
         def line(t: float) -> Array:
             moved = {**self.point, **{name: self.point[name] + t * v for name, v in directions.items()}}
-            return flat(self.subject.outputs(moved))
+            return self._outputs(moved)
 
         return line
 
@@ -365,24 +412,44 @@ class PointCheck:
         def line(t: float) -> Array:
             array = np.array(self.point[name])
             array[index] += t * step
-            return flat(self.subject.outputs({**self.point, name: array}))
+            return self._outputs({**self.point, name: array})
 
         return line
+
+    def _outputs(self, point: Point) -> Array:
+        """The outputs in one vector; NaN where forward refuses the point, or gives other shapes there."""
+        try:
+            y = flat(self.subject.outputs(point))
+        except LayerError:
+            return np.full_like(self.y0, np.nan)
+        return y if y.shape == self.y0.shape else np.full_like(self.y0, np.nan)
 
     def _direction(self, name: str) -> Array:
         shape = self.point[name].shape
         return np.asarray(self._room(name) * self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape))
 
     def _room(self, name: str) -> Array:
-        """The length of a unit step of each entry: max(1, |x|), less where the domain's edge is near."""
-        values = self.point[name]
+        """The length of a unit step of each entry: max(1, |x|), less where the domain's edge is near.
+
+        It is a power of 2, so that x + h is exact for steps h that are powers of 4 times as long, and shorter for
+        small parameters: kinks lie as close as these are small.
+        """
+        values, largest = self.point[name], float(np.abs(self.point[name]).max(initial=0.0))
         low, high = self.domain.get(name, REALS)
         to_the_edge = np.minimum(values - low, high - values)
-        return np.asarray(np.minimum(np.maximum(1.0, np.abs(values)), 20 * to_the_edge))
+        unit = min(1.0, 10 * largest) if name in self.subject.params and largest > 1e-200 else 1.0
+        room = np.minimum(np.maximum(unit, np.abs(values)), 0.08 / self.start * to_the_edge)
+        return np.asarray(np.exp2(np.floor(np.log2(np.maximum(room, 1e-300)))))
 
     def _size(self, scale: float) -> float:
         """What counts as the size of a gradient here, also where it is 0."""
         return max(scale, 1e-6 * float(np.abs(self.weights * self.y0).max(initial=0.0)), 1e-12)
+
+
+def norm(values: Array) -> float:
+    """The square root of the sum of squares, which may be beyond what a number holds."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest * float(np.linalg.norm(values / largest)) if 0 < largest < math.inf else largest
 
 
 def flat(arrays: Sequence[Array]) -> Array:
