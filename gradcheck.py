@@ -128,7 +128,7 @@ def sweep(
     build = _Builder(make, inputs, sizes, extra, point, options)
     _check_variants(variants, build.sizes)
     base = build({})
-    options.must_hold(base.subject.at_hand)
+    options.must_name(base.subject.at_hand)
     with quiet():
         examination = Examination(base.subject.layer, options, reference)
         first = "at the given point" if point else "ordinary values"
@@ -213,7 +213,14 @@ class _Builder:
         if not isinstance(more, tuple | list):
             raise TypeError(f"extra must return a tuple of what forward takes after the inputs, got {more!r}")
         reproduce = f"sweep(make, {dict(self.inputs)}, {sizes}, variants=[], seed={self.options.seed})"
-        setting = Setting(Subject(layer, arrays, tuple(more)), sizes, where, is_own=not partial, reproduce=reproduce)
+        setting = Setting(
+            Subject(layer, arrays, tuple(more)),
+            sizes,
+            where,
+            is_own=not partial,
+            is_base=not partial,
+            reproduce=reproduce,
+        )
         setting.resized = lambda: self._others(setting)
         return setting
 
@@ -264,7 +271,7 @@ def _first_rows(setting: Setting, count: int, where: str) -> Setting | None:
     inputs = {name: first(subject.at_hand[name]) for name in subject.inputs}
     fewer = Subject(subject.layer, inputs, [first(value) for value in subject.extra])
     fewer.replays, fewer.narrow = subject.replays, subject.narrow
-    return Setting(fewer, {}, where, is_own=False, reproduce=setting.reproduce)
+    return Setting(fewer, {}, where, is_own=False, is_base=False, reproduce=setting.reproduce)
 
 
 def _batch_of_one(examination: Examination, own: Setting) -> Setting | None:

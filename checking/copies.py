@@ -43,15 +43,15 @@ def copy_of(thing: Any, *, widen: bool = False, whole: Collection[int] = ()) -> 
 
 def generators_in(thing: Any) -> list[Any]:
     """Every generator of random numbers that is kept in it."""
-    return [one for one in _parts_of(thing) if isinstance(one, GENERATORS)]
+    return [one for one in parts_of(thing) if isinstance(one, GENERATORS)]
 
 
 def _arrays_in(thing: Any) -> Iterator[Array]:
     """Every array of numbers that is kept in it."""
-    return (one for one in _parts_of(thing) if type(one) is np.ndarray and one.dtype.kind in "biufc")
+    return (one for one in parts_of(thing) if type(one) is np.ndarray and one.dtype.kind in "biufc")
 
 
-def _parts_of(thing: Any) -> Iterator[Any]:
+def parts_of(thing: Any) -> Iterator[Any]:
     """All that is kept in attributes, mappings, lists or tuples, at any depth."""
     waiting, met = [thing], set()
     while waiting:

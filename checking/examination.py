@@ -37,6 +37,8 @@ class Setting:
     """How messages name the sizes."""
     is_own: bool
     """Whether the user chose the sizes."""
+    is_base: bool = True
+    """Whether these are the sizes that came first."""
     reproduce: str = ""
     resized: Callable[[], Iterator[Setting]] = lambda: iter(())
     """The same layer at other sizes, as far as it can be had."""
@@ -324,6 +326,8 @@ class Examination:
             from handgrad.checking.diagnosis.evidence import Evidence
 
             cause, message = diagnose(Evidence.gathered(setting, check, comparison, values, self.options))
+        if not setting.is_base:
+            message += " At the sizes given it is right: look at what depends on the size."
         finding = Finding(
             array,
             "value",

@@ -46,16 +46,19 @@ class Options:
             raise TypeError(f"reference must be a function (layer, *inputs, *extra) -> output, got {reference!r}")
         return cls(bounds, at_kink, names, int(seed))
 
-    def must_hold(self, point: Mapping[str, Array]) -> None:
-        """ValueError for a domain of something that is neither an input nor a parameter, or that does not hold it."""
-        for name, bounds in self.domain.items():
+    def must_name(self, point: Mapping[str, Array]) -> None:
+        """ValueError for a domain of something that is neither an input nor a parameter."""
+        for name in self.domain:
             if name not in point:
                 raise ValueError(f"domain: there is no input or parameter {name!r}; there are {', '.join(point)}")
+
+    def must_hold(self, point: Mapping[str, Array]) -> None:
+        """ValueError for a point outside its own domain, too."""
+        self.must_name(point)
+        for name, bounds in self.domain.items():
             if not points.inside(point[name], bounds):
                 low, high = float(point[name].min()), float(point[name].max())
-                raise ValueError(
-                    f"domain: {name} must lie inside {bounds}, the given one reaches from {low:g} to {high:g}"
-                )
+                raise ValueError(f"domain: {name} must lie inside {bounds}, the given one is from {low:g} to {high:g}")
 
     def rng(self, label: str) -> np.random.Generator:
         """A generator for one step, the same whatever else is skipped."""

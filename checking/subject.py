@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from handgrad.checking.copies import copy_of, generators_in
+from handgrad.checking.copies import copy_of, generators_in, parts_of
 from handgrad.params import Array
 
 Point: TypeAlias = dict[str, Array]
@@ -207,6 +207,9 @@ def in_double_precision(layer: Any, inputs: Sequence[Array], extra: Sequence[Any
             return own if converted is None else converted
         whole = [id(value) for value in parameters(own).values() if np.asarray(value).dtype.kind in "biu"]
         wide = copy_of(own, widen=True, whole=whole)
+        for part in parts_of(wide):  # layers that know how to convert themselves, in one that does not
+            if callable(getattr(part, "forward", None)) and callable(getattr(part, "astype", None)):
+                part.astype(np.float64)
     except Exception as error:
         raise TypeError(
             f"{describe(layer)} cannot be copied ({error}), and copies are what is checked: leave out the attribute, "

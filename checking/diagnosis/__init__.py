@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.checking.diagnosis.evidence import Case, Evidence
 from handgrad.checking.diagnosis.hypotheses import hypotheses
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+from handgrad.checking.diagnosis.hypotheses.upstream import not_linear
 from handgrad.checking.diagnosis.location import located, pattern
 from handgrad.checking.subject import BadReturn, LayerError
 
@@ -30,9 +31,12 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
                 f"out a copy; so {array} should be 0."
             )
         if len(cases) > 1:
-            for hypothesis in hypotheses(first):
+            nonlinear = not_linear(first)
+            for hypothesis in hypotheses(first, nonlinear is None):
                 if _holds(hypothesis, evidence.against(hypothesis)):
                     return _placed(evidence, hypothesis.cause, hypothesis.message.replace("{d}", array))
+            if nonlinear:
+                return nonlinear[0], nonlinear[1].replace("{d}", array)
     return located(evidence)
 
 
@@ -47,7 +51,7 @@ def _holds(hypothesis: Hypothesis, cases: Sequence[Case]) -> bool:
 
 def _placed(evidence: Evidence, cause: str, message: str) -> tuple[str, str]:
     """The cause; where only some inputs are concerned (negative ones, say), that is it, and the formula explains it."""
-    if cause in ("wrong-derivative", "wrong-input"):
+    if cause in ("wrong-derivative", "wrong-input", "extra-factor", "missing-factor"):
         where, text = pattern(evidence)
         if where.startswith("wrong-"):
             return where, f"{message[:-1]}: it is wrong {text}."

@@ -208,7 +208,10 @@ def _ordinary_case(
     inputs = {key: ordinary(at_hand[key].shape, options.domain.get(key, REALS), rng) for key in subject.inputs}
     point = {**inputs, **nudged({key: at_hand[key] for key in subject.params}, options.domain, rng)}
     outputs = subject.outputs(point)
-    upstream = [np.asarray(u, np.float64) for u in upstream_for(outputs, rng)]
+    upstream = [
+        np.asarray(2.3 if y.ndim == 0 else u, np.float64)
+        for y, u in zip(outputs, upstream_for(outputs, rng), strict=True)
+    ]
     if not subject.takes_upstream:
         upstream = [np.ones(y.shape) for y in outputs]
     return Case(subject, point, upstream, name, setting.sizes, options.domain, list(including))
@@ -227,6 +230,9 @@ def lengths_of(case: Case) -> dict[str, int]:
         if case.y.ndim == 2 and case.y.shape[1] != lengths.get("D"):
             lengths["M"] = case.y.shape[1]
         lengths = {k: v for k, v in lengths.items() if v > 1}
+    for axis, size in enumerate(case.y.shape):
+        if size > 1 and size not in lengths.values():
+            lengths[f"y.shape[{axis}]"] = size
     return lengths
 
 

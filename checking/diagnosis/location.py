@@ -133,7 +133,7 @@ def pattern(evidence: Evidence) -> tuple[str, str]:
     for cause, text, masks in rules:
         if all(one.is_exactly(mask) for one, mask in zip(seen, masks, strict=True)):
             return cause, text
-    if name in evidence.check.subject.inputs and x[0].size > 3:
+    if name in evidence.check.subject.inputs and x[0].size > 3 and all(one.right.any() for one in seen):
         wrong = np.concatenate([np.abs(v[one.wrong]) for v, one in zip(x, seen, strict=True)])
         right = np.concatenate([np.abs(v[one.right]) for v, one in zip(x, seen, strict=True)])
         if wrong.size > 1 and right.size > 1 and wrong.min() > right.max():

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handgrad.checking.diagnosis.catalogue import fc, losses, normalisation, softmax, unit_rows
+from handgrad.checking.diagnosis.catalogue import dropout, fc, losses, normalisation, softmax, unit_rows
 from handgrad.checking.diagnosis.catalogue.mistake import Mistake
 from handgrad.checking.diagnosis.evidence import Case
 
-KINDS = (fc, softmax, losses, normalisation, unit_rows)
+KINDS = (dropout, fc, softmax, losses, normalisation, unit_rows)
 
 
 def mistakes(case: Case) -> Sequence[Mistake]:

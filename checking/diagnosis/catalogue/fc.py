@@ -15,7 +15,7 @@ def mistakes(case: Case) -> Sequence[Mistake]:
     """Those of this gradient, where forward is x W' + b, or x W + b; none otherwise."""
     if not is_affine(case):
         return ()
-    return FC_INPUT if case.is_input else FC_WEIGHT if case.name == "W" else ()
+    return FC_INPUT if case.is_input else FC_WEIGHT if case.name == "W" else FC_BIAS
 
 
 def is_affine(case: Case) -> bool:
@@ -44,6 +44,16 @@ FC_INPUT: list[Mistake] = [
         lambda s: _product(s.u, s.point["W"], s.x.shape),
     ),
     Mistake(
+        "upstream-ignored",
+        "{d} is y W: the output stands where the upstream gradient belongs, dx = upstream W.",
+        lambda s: _product(s.y, s.point["W"], s.x.shape),
+    ),
+    Mistake(
+        "upstream-ignored",
+        "{d} is x W' W: the output without its bias stands where the upstream gradient belongs, dx = upstream W.",
+        lambda s: _product(s.x, s.point["W"].T @ s.point["W"], s.x.shape),
+    ),
+    Mistake(
         "bias-added",
         "{d} has the bias added to it: the bias does not enter the input's gradient.",
         lambda s: _plus(_product(s.u, s.point["W"], s.x.shape), s.point.get("b")),
@@ -66,6 +76,30 @@ FC_WEIGHT: list[Mistake] = [
         "output-for-input",
         "{d} is upstream.T @ y: the output stands where the input x belongs.",
         lambda s: _product(s.u.T, s.y, s.point["W"].shape),
+    ),
+    Mistake(
+        "input-forgotten",
+        "{d} is upstream' times ones: the input x is missing, dW = upstream' x.",
+        lambda s: _product(s.u.T, np.ones_like(s.x), s.point["W"].shape),
+    ),
+    Mistake(
+        "upstream-ignored",
+        "{d} is y' x: the output stands where the upstream gradient belongs, dW = upstream' x.",
+        lambda s: _product(s.y.T, s.x, s.point["W"].shape),
+    ),
+]
+
+FC_BIAS: list[Mistake] = [
+    Mistake(
+        "upstream-ignored",
+        "{d} is all ones: that is dy/db, and the chain rule multiplies it by the upstream gradient; db is the sum of "
+        "upstream's rows.",
+        lambda s: np.ones(s.point[s.name].shape),
+    ),
+    Mistake(
+        "equals-parameter",
+        "{d} is the bias itself: db is the sum of upstream's rows.",
+        lambda s: s.point[s.name],
     ),
 ]
 

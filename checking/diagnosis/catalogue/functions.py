@@ -1,4 +1,4 @@
-"""Simple functions of one number, which a wrong factor may be."""
+"""Simple functions of an entry, which a wrong factor may be."""
 
 from __future__ import annotations
 
@@ -44,5 +44,21 @@ FUNCTIONS: list[tuple[str, Callable[[Array], Array]]] = [
     ("log(z)", np.log),
     ("1 / (1 + z**2)", lambda z: 1 / (1 + z**2)),
     ("sqrt(z)", np.sqrt),
+    ("1 / z", lambda z: 1 / z),
+    ("1 / (1 + |z|)", lambda z: 1 / (1 + np.abs(z))),
+    ("1 / (1 + |z|)**2", lambda z: 1 / (1 + np.abs(z)) ** 2),
+    ("(z == 0)", lambda z: (z == 0).astype(float)),
+    ("(z != 0)", lambda z: (z != 0).astype(float)),
 ]
 """Simple functions of one number, as (text with z, function)."""
+
+PAIRS: list[tuple[str, Callable[[Array, Array], Array]]] = [
+    ("x * (1 - y)", lambda x, y: x * (1 - y)),
+    ("y * (1 - x)", lambda x, y: y * (1 - x)),
+    ("(1 - x * y)", lambda x, y: 1 - x * y),
+    ("(sigmoid(x) + y * (1 - y))", lambda x, y: sigmoid(x) + y * (1 - y)),
+    ("(sigmoid(x) + x * (1 - x))", lambda x, y: sigmoid(x) + x * (1 - x)),
+    ("(sigmoid(x) + sigmoid(x) * (1 - sigmoid(x)))", lambda x, y: sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))),
+    ("(y + y * (1 - y))", lambda x, y: y + y * (1 - y)),
+]
+"""Functions of input and output together."""

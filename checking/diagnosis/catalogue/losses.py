@@ -90,6 +90,11 @@ SOFTMAX_CE: list[Mistake] = [
     ),
     Mistake(
         "broadcast-one-hot",
+        "{d} is (p - 1) / N: 1 is subtracted from every class, it belongs to the label's alone (onehot(labels)).",
+        lambda s: s.u * (s.p - 1) / s.rows,
+    ),
+    Mistake(
+        "broadcast-one-hot",
         "{d} subtracts 1 in the labels' columns of every row: index with [arange(N), labels], not [:, labels].",
         lambda s: s.u * (s.p - (s.onehot.sum(axis=0) > 0)) / s.rows,
     ),
@@ -125,6 +130,12 @@ BINARY_CE: list[Mistake] = [
         "sigmoid-derivative-missing",
         "{d} is the derivative by the probability, (p - y) / (p (1 - p)) / N: the sigmoid's derivative is missing.",
         lambda s: s.u * (sigmoid(s.x) - s.labels) / (sigmoid(s.x) * (1 - sigmoid(s.x))) / s.x.size,
+    ),
+    Mistake(
+        "log-derivative-only",
+        "{d} is -y / p / N, the derivative of -y log p by p: the sigmoid's own and the term of 1 - p are missing. "
+        "Together they are (p - y) / N.",
+        lambda s: -s.u * s.labels / sigmoid(s.x) / s.x.size,
     ),
     Mistake(
         "one-minus-p",

@@ -133,7 +133,7 @@ def normal(case: Case) -> Normal | None:
     return None
 
 
-def _normalised(formula: Callable[[Normal], Array]) -> Callable[[Case], Array | None]:
+def _normalised(formula: Callable[[Normal], Array | None]) -> Callable[[Case], Array | None]:
     def gradient(case: Case) -> Array | None:
         found = normal(case)
         return None if found is None else formula(found)
@@ -228,11 +228,18 @@ NORMALISATION: list[Mistake] = [
         "{d} multiplies by gamma after the means are taken; gamma belongs inside them: dxhat = upstream * gamma first.",
         _normalised(lambda n: n.gamma * n.inverse * (n.case.u - n.mean(n.case.u) - n.xhat * n.mean(n.case.u * n.xhat))),
     ),
+    *(
+        Mistake(
+            "wrong-axis",
+            f"{{d}} takes its means over axes {axes}: these are not the axes that forward normalises over.",
+            _normalised(lambda n, axes=axes: _with_means_over(n, axes)),  # type: ignore[misc,arg-type]
+        )
+        for axes in ((0,), (1,), (2,), (3,), (0, 1), (1, 2), (2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3))
+    ),
     Mistake(
-        "wrong-axis",
-        "{d} takes its means over the wrong axis: over the batch where forward normalises rows, or the other way "
-        "round.",
-        _normalised(lambda n: _with_means_over(n, n.other_axes)),
+        "missing-1/std",
+        "{d} is not divided by the standard deviation: the factor 1 / sqrt(var + eps) before the bracket is missing.",
+        _normalised(lambda n: n.inner - n.mean(n.inner) - n.xhat * n.mean(n.inner * n.xhat)),
     ),
     Mistake(
         "wrong-count",
@@ -253,7 +260,10 @@ NORMALISATION: list[Mistake] = [
 ]
 
 
-def _with_means_over(n: Normal, axes: tuple[int, ...]) -> Array:
+def _with_means_over(n: Normal, axes: tuple[int, ...]) -> Array | None:
+    if max(axes) >= n.case.x.ndim or axes == n.axes:
+        return None
+
     def mean(a: Array) -> Array:
         return np.asarray(a.mean(axis=axes, keepdims=True))
 

@@ -9,16 +9,22 @@ import numpy as np
 from handgrad.checking.diagnosis.catalogue import mistakes
 from handgrad.checking.diagnosis.evidence import Case
 from handgrad.checking.diagnosis.hypotheses.factors import constant_factors
-from handgrad.checking.diagnosis.hypotheses.formulas import sums_of_parts, wrong_derivative, wrong_factor, wrong_sum
+from handgrad.checking.diagnosis.hypotheses.formulas import (
+    missing_term,
+    sums_of_parts,
+    wrong_derivative,
+    wrong_factor,
+    wrong_sum,
+)
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
-from handgrad.checking.diagnosis.hypotheses.paths import parts_of_the_jacobian
+from handgrad.checking.diagnosis.hypotheses.paths import parts_of_the_jacobian, sums_of_upstream
 from handgrad.checking.diagnosis.hypotheses.places import permuted, rearranged, result_changed
 from handgrad.checking.diagnosis.hypotheses.upstream import other_upstream, upstream_ignored
 from handgrad.checking.diagnosis.hypotheses.values import other_values, stale
 
 
-def hypotheses(first: Case) -> Iterator[Hypothesis]:
-    """All hypotheses, the simplest first."""
+def hypotheses(first: Case, is_linear: bool) -> Iterator[Hypothesis]:
+    """All hypotheses, the simplest first; where backward is not linear in the upstream, those that explain that."""
     yield Hypothesis(
         "zero",
         "{d} is zero everywhere, the differences are not: it is never filled in, or the upstream gradient is cut off.",
@@ -27,17 +33,23 @@ def hypotheses(first: Case) -> Iterator[Hypothesis]:
     yield from constant_factors(first)
     yield from upstream_ignored(first)
     yield from _catalogue(first)
-    yield from stale(first)
+    if is_linear:
+        yield from stale(first)
     yield from result_changed(first)
-    yield from rearranged(first)
-    yield from permuted(first)
+    if is_linear:
+        yield from rearranged(first)
+        yield from permuted(first)
+        yield from sums_of_upstream(first)
     yield from other_upstream(first)
-    yield from parts_of_the_jacobian(first)
-    yield from wrong_derivative(first)
-    yield from wrong_sum(first)
-    yield from other_values(first)
+    if is_linear:
+        yield from parts_of_the_jacobian(first)
+        yield from wrong_derivative(first)
+        yield from wrong_sum(first)
+        yield from other_values(first)
     yield from sums_of_parts(first)
-    yield from wrong_factor(first)
+    if is_linear:
+        yield from wrong_factor(first)
+        yield from missing_term(first)
 
 
 def _catalogue(first: Case) -> Iterator[Hypothesis]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from handgrad.checking.diagnosis.catalogue.functions import FUNCTIONS
 from handgrad.checking.diagnosis.evidence import Case, lengths_of, own_numbers
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 
@@ -39,6 +40,19 @@ def constant_factors(first: Case) -> Iterator[Hypothesis]:
                 lambda case, factor=factor, sign=sign: sign * factor(case) * case.numeric,  # type: ignore[misc]
                 speaks_of_sizes=True,
             )
+    if first.y.ndim == 0:
+        for text, function in FUNCTIONS:
+            formula = text.replace("z", "L")
+            for cause, words, power in (("extra-factor", "times", 1), ("missing-factor", "divided by", -1)):
+                for half in (1.0, 2.0):
+                    yield Hypothesis(
+                        cause,
+                        f"{{d}} is exactly the right gradient {words} {'2 * ' if half == 2 else ''}{formula}, L "
+                        "being the loss's value: the derivative of the outermost function (a root, a log) is missing.",
+                        lambda case, f=function, power=power, half=half: (  # type: ignore[misc]
+                            case.numeric * (half * f(case.y)) ** power
+                        ),
+                    )
     seen = np.isfinite(first.numeric) & (np.abs(first.numeric) > 1e-6 * np.nanmax(np.abs(first.numeric)))
     ratios = first.analytic[seen] / first.numeric[seen]
     if ratios.size > 1 and np.ptp(ratios) < 1e-8 * np.abs(ratios).max():

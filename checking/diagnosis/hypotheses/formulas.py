@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from handgrad.checking.diagnosis.catalogue.functions import FUNCTIONS
+from handgrad.checking.diagnosis.catalogue.functions import FUNCTIONS, PAIRS
 from handgrad.checking.diagnosis.evidence import Case, same
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 from handgrad.params import Array
@@ -24,6 +24,24 @@ def wrong_derivative(first: Case) -> Iterator[Hypothesis]:
             f"{{d}} is exactly upstream * {text.replace('z', name)}{ending}",
             lambda case, of=of, function=function: case.u * function(of(case)),  # type: ignore[misc]
         )
+    if first.x.shape != first.analytic.shape or not first.is_input or first.y.shape != first.x.shape:
+        return
+    for text, both in PAIRS:
+        yield Hypothesis(
+            "wrong-derivative",
+            f"{{d}} is exactly upstream * {text}: input and output are mixed up. Write the derivative in one of them.",
+            lambda case, both=both: case.u * both(case.x, case.y),  # type: ignore[misc]
+        )
+    yield Hypothesis(
+        "product-rule",
+        "{d} is upstream * y / x: of a product y = x * g(x) only the term g(x) is there, x * g'(x) is missing.",
+        lambda case: case.u * case.y / case.x,
+    )
+    yield Hypothesis(
+        "product-rule",
+        "{d} lacks upstream * y / x: of a product y = x * g(x) only the term x * g'(x) is there, g(x) is missing.",
+        lambda case: case.numeric - case.u * case.y / case.x,
+    )
 
 
 def wrong_sum(first: Case) -> Iterator[Hypothesis]:
@@ -60,7 +78,8 @@ def wrong_factor(first: Case) -> Iterator[Hypothesis]:
         formula = text.replace("z", name)
         yield Hypothesis(
             "extra-factor",
-            f"{{d}} is exactly the right gradient times {formula}: that factor is one too many.",
+            f"{{d}} is exactly the right gradient times {formula}: that factor is one too many, or a division by "
+            "it is missing.",
             lambda case, of=of, function=function: case.numeric * function(of(case)),  # type: ignore[misc]
         )
         yield Hypothesis(
@@ -139,3 +158,30 @@ def _swapped(first: Case, name: str, function: Callable[[Array], Array], text: s
             if values.shape == first.analytic.shape and same(first.u * candidate(values), first.numeric):
                 return "wrong-derivative", f", the differences give upstream * {formula.replace('z', right)}."
     return "wrong-derivative", ", which is not this function's derivative."
+
+
+def missing_term(first: Case) -> Iterator[Hypothesis]:
+    """What is missing is the same in all entries of a row, or along the row itself: a path through a mean or a norm."""
+    if first.analytic.ndim != 2 or min(first.analytic.shape) < 3:
+        return
+    for axis, word in ((1, "row"), (0, "column")):
+        yield Hypothesis(
+            "mean-path-forgotten",
+            f"{{d}} is off by the same amount in all entries of a {word}: a term with the {word}'s sum or mean is "
+            f"missing or wrong, the path through what is summed over axis {axis}.",
+            lambda case, axis=axis: (  # type: ignore[misc]
+                case.numeric + (case.analytic - case.numeric).mean(axis=axis, keepdims=True)
+            ),
+        )
+        yield Hypothesis(
+            "norm-path-forgotten",
+            f"{{d}} is off by a multiple of {first.name} in each {word}: the projection, the path through the norm of "
+            f"the {word}, is missing or wrong.",
+            lambda case, axis=axis: case.numeric + _along(case, axis),  # type: ignore[misc]
+        )
+
+
+def _along(case: Case, axis: int) -> Array:
+    """The part of what is wrong that lies along the variable itself."""
+    off, v = case.analytic - case.numeric, case.point[case.name]
+    return np.asarray(v * (off * v).sum(axis=axis, keepdims=True) / (v * v).sum(axis=axis, keepdims=True))

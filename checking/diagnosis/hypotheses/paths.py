@@ -28,6 +28,13 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
             "{d} has only the off-diagonal terms of the Jacobian in it: the entry's own path is missing.",
             lambda case: case.numeric - (np.diag(case.jacobian) * case.weights).reshape(case.analytic.shape),
         )
+    if outputs == entries and first.analytic.size == outputs:
+        yield Hypothesis(
+            "transposed",
+            "{d} uses the Jacobian untransposed, dy_i/dx_j where dy_j/dx_i belongs: dL/dx = upstream @ J (a matrix "
+            "lacks its .T, a permutation is not inverted, a running sum is not reversed).",
+            lambda case: (case.jacobian @ case.weights).reshape(case.analytic.shape),
+        )
     for which, text in ((-1, "last"), (0, "first")):
         yield Hypothesis(
             "overwritten-not-added",
@@ -60,18 +67,29 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
                 "wrong axis.",
                 lambda case, axes=axes: _summed(case, axes),  # type: ignore[misc]
             )
-    if first.u.ndim > 1:
-        for axis in range(first.u.ndim):
+
+
+def sums_of_upstream(first: Case) -> Iterator[Hypothesis]:
+    """The upstream gradient summed over some axis, and nothing else."""
+    for axis in range(first.u.ndim) if first.u.ndim > 1 else ():
+        if axis == 0:
+            yield Hypothesis(
+                "gate-forgotten",
+                "{d} is the sum of the upstream gradient over the batch and nothing else: the local derivative on the "
+                "way (a gate, a mask, a slope) is missing.",
+                lambda case: _reduced(case, 0, np.sum),
+            )
+        else:
             yield Hypothesis(
                 "summed-over-wrong-axis",
                 f"{{d}} is the sum of the upstream gradient over axis {axis}: the wrong axis.",
                 lambda case, axis=axis: _reduced(case, axis, np.sum),  # type: ignore[misc]
             )
-            yield Hypothesis(
-                "mean-for-sum",
-                f"{{d}} is the mean of the upstream gradient over axis {axis}, where a sum belongs.",
-                lambda case, axis=axis: _reduced(case, axis, np.mean),  # type: ignore[misc]
-            )
+        yield Hypothesis(
+            "mean-for-sum",
+            f"{{d}} is the mean of the upstream gradient over axis {axis}, where a sum belongs.",
+            lambda case, axis=axis: _reduced(case, axis, np.mean),  # type: ignore[misc]
+        )
 
 
 def _reduced(case: Case, axis: int, reduce: Any) -> Array | None:
@@ -86,7 +104,7 @@ def _summed(case: Case, axes: tuple[int, ...]) -> Array | None:
 
 def _one_path(case: Case, which: int) -> Array:
     paths = case.weights[:, None] * case.jacobian
-    if case.y.ndim == 4:  # the channels of one place are summed in any case
+    if case.y.ndim in (3, 4):  # the channels of one place are summed in any case
         shape = (*case.y.shape, -1)
         paths = paths.reshape(shape).sum(axis=1).reshape(-1, paths.shape[1])
         used = (np.abs(case.jacobian.reshape(shape)) > 1e-9).any(axis=1).reshape(paths.shape)

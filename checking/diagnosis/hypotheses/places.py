@@ -15,8 +15,8 @@ from handgrad.params import Array
 def result_changed(first: Case) -> Iterator[Hypothesis]:
     """The right gradient, and then something done to it."""
     largest = float(np.abs(first.analytic).max(initial=0.0))
-    changes: list[tuple[str, str, Callable[[Array], Array]]] = [
-        ("gradient-clipped", f"clipped to [-{largest:.4g}, {largest:.4g}]", lambda g: np.clip(g, -largest, largest)),
+    changes: list[tuple[str, str, Callable[[Array], Array | None]]] = [
+        ("gradient-clipped", f"clipped to [-{largest:.4g}, {largest:.4g}]", lambda g: _clipped(g, largest)),
         ("absolute-value", "with its sign lost (abs)", np.abs),
         ("negative-dropped", "with negative entries set to 0", lambda g: np.maximum(g, 0)),
         ("sign-only", "reduced to its sign", np.sign),
@@ -29,6 +29,11 @@ def result_changed(first: Case) -> Iterator[Hypothesis]:
             f"{{d}} is the right gradient {text}; nothing of that kind belongs into backward.",
             lambda case, change=change: change(case.numeric),  # type: ignore[misc]
         )
+
+
+def _clipped(gradient: Array, most: float) -> Array | None:
+    """Clipped to [-most, most]; None where that changes nothing, and proves nothing."""
+    return np.clip(gradient, -most, most) if np.nanmax(np.abs(gradient)) > most else None
 
 
 def rearranged(first: Case) -> Iterator[Hypothesis]:

@@ -6,10 +6,33 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from handgrad.checking.diagnosis.evidence import Case
+from handgrad.checking.diagnosis.evidence import Case, own_numbers
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
-from handgrad.checking.values import flat
+from handgrad.checking.values import flat, handed
 from handgrad.params import Array
+
+
+def not_linear(case: Case) -> tuple[str, str] | None:
+    """Cause and message where backward is not linear in the upstream gradient; multiples by powers of 2 are exact."""
+    scale = float(np.abs(case.analytic).max(initial=0.0))
+    bends: list[tuple[float, Array]] = []
+    for factor in (1024.0, 1 / 1024, -1.0):
+        upstream = handed([factor * u for u in case.upstream])
+        got = np.asarray(case.subject.gradients(case.point, upstream)[case.name], np.float64) / factor
+        if np.any(np.abs(got - case.analytic) > 1e-6 * scale):
+            bends.append((factor, got))
+    if not bends:
+        return None
+    factor, got = bends[0]
+    if factor == 1024 and np.abs(got).max() < 0.9 * scale and -1.0 not in dict(bends):
+        return "upstream-clipped", (
+            "for 1024 times the upstream gradient {d} is less than 1024 times itself: backward clips; clipping belongs "
+            "into the optimizer."
+        )
+    return "not-linear", (
+        f"for {factor:g} times the upstream gradient {{d}} is not {factor:g} times itself: backward must be linear in "
+        "the upstream (no abs, square, sign or clip of it)."
+    )
 
 
 def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
@@ -28,9 +51,11 @@ def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
     if first.u.shape == first.analytic.shape and np.all(first.u != 0):
         ratio = first.analytic / first.u
         if np.ptp(ratio) < 1e-8 * np.abs(ratio).max() and ratio.size > 1:
+            c = float(ratio.flat[0])
+            name = next((f" ({name})" for name, value in own_numbers(first).items() if abs(value - c) < 1e-9), "")
             yield Hypothesis(
                 "equals-upstream",
-                f"{{d}} is just {float(ratio.flat[0]):.6g} times the upstream gradient: the local derivative (a "
+                f"{{d}} is just {c:.6g}{name} times the upstream gradient: the local derivative (a "
                 "mask, a gate) is missing.",
                 lambda case: float(ratio.flat[0]) * case.u,
             )
@@ -70,6 +95,26 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
             "only-last-row",
             "counts only the last row of the batch: overwritten rather than summed (= for +=)",
             lambda u: _only(u, -1),
+        ),
+        (
+            "last-row-missing",
+            "lacks the last row of the batch: a loop ends one too early",
+            lambda u: _without(u, -1),
+        ),
+        (
+            "first-row-missing",
+            "lacks the first row of the batch: a loop starts one too late",
+            lambda u: _without(u, 0),
+        ),
+        *(
+            (
+                "overwritten-not-added",
+                f"counts only the {'last' if k else 'first'} place along axis {axis} of the output: overwritten rather "
+                "than summed (= for +=)",
+                lambda u, axis=axis, k=k: _only(u, k, axis),
+            )
+            for axis in range(1, first.u.ndim)
+            for k in (-1, 0)
         ),
         (
             "upstream-averaged",
@@ -117,9 +162,16 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
         )
 
 
-def _only(u: Array, row: int) -> Array:
+def _only(u: Array, place: int, axis: int = 0) -> Array:
     kept = np.zeros_like(u)
-    kept[row] = u[row]
+    where = (slice(None),) * axis + (place,)
+    kept[where] = u[where]
+    return kept
+
+
+def _without(u: Array, row: int) -> Array:
+    kept = u.copy()
+    kept[row] = 0
     return kept
 
 

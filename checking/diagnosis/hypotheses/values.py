@@ -41,13 +41,19 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
             ("the batch in reverse order", lambda x: x[::-1] if np.ndim(x) else x),
             ("x with its mean taken off", lambda x: x - x.mean(axis=0) if np.ndim(x) else x),
             ("x**2", np.square),
-            ("0", np.zeros_like),
         ):
             yield Hypothesis(
                 "wrong-input",
                 f"{{d}} is the derivative at {text.replace('x', key) if 'max' not in text else text} instead of {key}.",
                 lambda case, key=key, change=change: case.with_values(**{key: change(case.point[key])}),  # type: ignore[misc]
             )
+    for key in (*first.subject.inputs, first.name):
+        yield Hypothesis(
+            "gate-forgotten",
+            f"{{d}} is the derivative at {key} = 0, as if forward were linear: the local derivative of a gate or an "
+            f"activation inside (x > 0, 1 - y^2, a mask) is missing; it belongs between the factors.",
+            lambda case, key=key: case.with_values(**{key: np.zeros_like(case.point[key])}),  # type: ignore[misc]
+        )
     for key in first.subject.variables:
         if key != first.name:
             yield Hypothesis(
@@ -58,7 +64,11 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
     for key in first.subject.params:
         for cause, text, change in (
             (f"{key}-forgotten", f"does not contain {key}: backward works as if {key} were 1", np.ones_like),
-            (f"{key}-forgotten", f"does not contain {key}: backward works as if {key} were 0", np.zeros_like),
+            (
+                f"{key}-forgotten",
+                f"lacks the path through {key}, as if {key} were 0: the contributions of all paths are summed",
+                np.zeros_like,
+            ),
             ("transposed", f"uses {key} with its first two axes exchanged", _first_two_exchanged),
             ("kernel-flipped", f"uses {key} flipped along its last two axes (convolution for correlation)", _flipped),
             ("flipped", f"uses {key} in reverse order", lambda w: w[..., ::-1] if np.ndim(w) else w),
