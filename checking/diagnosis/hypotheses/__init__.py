@@ -43,7 +43,8 @@ def hypotheses(first: Case, is_linear: bool) -> Iterator[Hypothesis]:
     yield from other_upstream(first)
     if is_linear:
         yield from parts_of_the_jacobian(first)
-        yield from wrong_derivative(first)
+    yield from wrong_derivative(first)
+    if is_linear:
         yield from wrong_sum(first)
         yield from other_values(first)
     yield from sums_of_parts(first)

@@ -82,13 +82,13 @@ def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
         )
     for name in own_numbers(first):
         keep = "keep probability " if name in ("p", "rate", "drop", "keep") else ""
-        told: dict[str, Callable[[float], float]] = {
-            f"missing-factor-{name}": lambda a: 1 / a,
-            f"extra-factor-{name}": lambda a: a,
-            f"missing-scale-1/(1-{name})": lambda a: 1 - a,
-            f"extra-scale-1/(1-{name})": lambda a: 1 / (1 - a),
-        }
-        for cause, of in told.items():
+        told: list[tuple[str, Callable[[float], float]]] = [
+            (f"missing-scale-1/(1-{name})", lambda a: 1 - a),
+            (f"extra-scale-1/(1-{name})", lambda a: 1 / (1 - a)),
+            (f"missing-factor-{name}", lambda a: 1 / a),
+            (f"extra-factor-{name}", lambda a: a),
+        ]
+        for cause, of in told if keep else told[2:] + told[:2]:
             what = cause.split("-", 2)[2]
             verb = "is missing" if cause.startswith("missing") else "is there once too often"
             yield (
