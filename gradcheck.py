@@ -320,7 +320,7 @@ def _check_variants(variants: Any, sizes: Sizes) -> None:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and value >= 1
+    return isinstance(value, int | np.integer) and int(value) >= 1
 
 
 def _input_names(layer: Any, count: int) -> list[str]:

@@ -62,7 +62,8 @@ def _messages(child: subprocess.Popen[str], lines: IO[str], timeout: float) -> I
         arrived.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    current, of, arrays = "", 1, []
+    arrays: list[str] = []
+    current, of = "", 1
     while True:
         try:
             line = arrived.get(timeout=timeout + (0 if current else GRACE))

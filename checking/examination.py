@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.contract import Place, broken_items
+from handgrad.checking.contract import broken_items
+from handgrad.checking.contract.place import Place
 from handgrad.checking.finiteness import finite_somewhere, infinite_gradients, why_not_finite
 from handgrad.checking.forms import wrong_forms, wrong_returns
 from handgrad.checking.numeric import EPS, precision_of

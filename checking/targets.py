@@ -6,7 +6,6 @@ import ast
 import importlib
 import importlib.util
 import inspect
-import itertools
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -249,7 +248,8 @@ def _fitting(
     """Shapes of the inputs and the kind of labels that forward takes; TargetError when none that were tried fits."""
     refused: Exception | None = None
     tries = [shapes] if shapes else [[shape] * len(names) for shape in GUESSES]
-    for chosen, kind in itertools.product(tries, LABEL_KINDS[: None if labels else 1]):
+    kinds = LABEL_KINDS if labels else LABEL_KINDS[:1]
+    for chosen, kind in ((chosen, kind) for chosen in tries for kind in kinds):
         rng = np.random.default_rng(0)
         inputs = [np.asarray(rng.standard_normal(shape)) for shape in chosen]
         try:

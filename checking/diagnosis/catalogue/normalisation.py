@@ -24,7 +24,7 @@ def _of_parameter(name: str) -> list[Mistake]:
         Mistake(
             cause,
             f"{{d}} is the sum of upstream * ({what}): the normalised xhat belongs there.",
-            _normalised(lambda n, part=part: _over_batch(n, part(n), name)),  # type: ignore[misc,arg-type]
+            _normalised(lambda n, part=part: _over_batch(n, part(n), name)),  # type: ignore[misc]
         )
         for cause, what, part in (
             ("x-for-xhat", "x", lambda n: n.case.u * n.case.x),
@@ -232,7 +232,7 @@ NORMALISATION: list[Mistake] = [
         Mistake(
             "wrong-axis",
             f"{{d}} takes its means over axes {axes}: these are not the axes that forward normalises over.",
-            _normalised(lambda n, axes=axes: _with_means_over(n, axes)),  # type: ignore[misc,arg-type]
+            _normalised(lambda n, axes=axes: _with_means_over(n, axes)),  # type: ignore[misc]
         )
         for axes in ((0,), (1,), (2,), (3,), (0, 1), (1, 2), (2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3))
     ),
