@@ -26,7 +26,7 @@ from handgrad.checking.subject import quiet
 from handgrad.expression import LAYERS, ExpressionError, parse_model
 from handgrad.params import Array
 
-GUESSES = ((4, 5), (4, 3, 6, 5), (4, 6, 5), (4,))
+GUESSES: tuple[tuple[int, ...], ...] = ((4, 5), (4, 3, 6, 5), (4, 6, 5), (4,))
 """The inputs' shapes that are tried for a class that only its user knows."""
 
 LABELS = re.compile(r"label|target|truth|class|^(y|t|y_true)$")
