@@ -6,6 +6,7 @@ and starts another for the checks that remain.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,7 +92,7 @@ def _how(code: int) -> str:
 def serve() -> None:
     """The child's side: reads a request from standard input, writes messages to standard output.
 
-    What the layers print goes to standard error instead.
+    What the layers print is counted, or it would bury the report.
     """
     from handgrad.checking.report import Finding, Report
     from handgrad.checking.targets import TargetError, checks
@@ -114,13 +116,15 @@ def serve() -> None:
             if i < request["from"]:
                 continue
             tell(begin=check.name, number=i, of=len(found), arrays=list(check.mathematics))
+            printed = Printed()
             try:
-                report = check.run(
-                    seed=request["seed"],
-                    skip=tuple(request["skip"]),
-                    at_kink=request["at_kink"],
-                    domain=request["domain"],
-                )
+                with redirect_stdout(printed):
+                    report = check.run(
+                        seed=request["seed"],
+                        skip=tuple(request["skip"]),
+                        at_kink=request["at_kink"],
+                        domain=request["domain"],
+                    )
             except TargetError as error:
                 report = Report(check.name, request["seed"], unusable=str(error))
             except BaseException as error:  # SystemExit and KeyboardInterrupt of the layer's own, too
@@ -128,5 +132,20 @@ def serve() -> None:
                 report = Report(
                     check.name, request["seed"], findings=[Finding("layer", "crash", "not-checked", message)]
                 )
+            if printed.lines:
+                report.notes.append(f"the layer prints {printed.lines:,} lines, the first: {printed.first.strip()!r}")
             tell(report=report.to_dict(), mathematics=dict(check.mathematics))
         tell(end=True)
+
+
+class Printed(io.TextIOBase):
+    """Counts what is printed, and keeps the first line."""
+
+    def __init__(self) -> None:
+        self.lines, self.first = 0, ""
+
+    def write(self, text: str) -> int:
+        if not self.lines and len(self.first) < 200:
+            self.first += text.partition("\n")[0]
+        self.lines += text.count("\n")
+        return len(text)

@@ -302,7 +302,7 @@ def _sweeping(
 def _built(make: Callable[[Sizes, np.random.Generator], Any], sizes: Sizes, name: str) -> Any:
     try:
         return make(sizes, np.random.default_rng(0))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TargetError(
             f"{name} cannot be constructed ({type(error).__name__}: {error}); say how, as in file.py:{name}(4, 3)"
         ) from None
