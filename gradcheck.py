@@ -30,17 +30,18 @@ if __name__ == "__main__":  # python gradcheck.py: the folder it lies in is the 
     sys.exit(main())
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handgrad.checking import points
-from handgrad.checking.examination import Examination, Setting, point_at
+from handgrad.checking.examination import Examination, point_at
 from handgrad.checking.options import Options
-from handgrad.checking.points import REALS, Sizes
+from handgrad.checking.points import Sizes
 from handgrad.checking.report import Finding, Report
+from handgrad.checking.settings import Builder, Setting, check_variants, first_rows, has_rows_as_input, one_row_fewer
 from handgrad.checking.subject import LayerError, Subject, describe, quiet
 
 __all__ = ["Finding", "Report", "assert_gradients", "gradcheck", "sweep"]
@@ -88,7 +89,7 @@ def gradcheck(
     with quiet():
         examination = Examination(layer, options, reference)
         own = Setting(subject, {}, "", is_own=True, reproduce=f"gradcheck({describe(layer)}, ..., seed={options.seed})")
-        own.resized = lambda: _one_row_fewer(own)
+        own.resized = lambda: one_row_fewer(own)
         if not examination.first_look(own):
             return examination.concluded()
         if given is not None:
@@ -125,8 +126,8 @@ def sweep(
     ValueError is left out, which the report notes. The rest is as for `gradcheck`.
     """
     options = Options.checked(domain, at_kink, skip, seed, reference)
-    build = _Builder(make, inputs, sizes, extra, point, options)
-    _check_variants(variants, build.sizes)
+    build = Builder(make, inputs, sizes, extra, point, options)
+    check_variants(variants, build.sizes)
     base = build({})
     options.must_name(base.subject.at_hand)
     with quiet():
@@ -169,73 +170,7 @@ def _look_around(examination: Examination, setting: Setting) -> None:
     examination.contract(setting, "ordinary values", point_at(subject, options.domain, points.ordinary, rng))
 
 
-class _Builder:
-    """Makes the layer and its inputs at given sizes."""
-
-    def __init__(
-        self,
-        make: Callable[[Sizes, np.random.Generator], Any],
-        inputs: Mapping[str, str],
-        sizes: Mapping[str, int],
-        extra: Callable[[Sizes, np.random.Generator], Sequence[Any]] | None,
-        point: Callable[[Sizes, np.random.Generator], Sequence[npt.ArrayLike]] | None,
-        options: Options,
-    ) -> None:
-        for what, function in (("make", make), ("extra", extra), ("point", point)):
-            if not callable(function) and (what == "make" or function is not None):
-                raise TypeError(f"{what} must be a function of (sizes, rng), got {function!r}")
-        if not isinstance(inputs, Mapping) or not inputs or not all(isinstance(v, str) for v in inputs.values()):
-            raise TypeError(f'inputs must name each input and its shape, such as {{"x": "N D"}}, got {inputs!r}')
-        if not isinstance(sizes, Mapping) or not all(map(_is_size, sizes.values())):
-            raise TypeError(f'sizes must give each symbol a number >= 1, such as {{"N": 4, "D": 5}}, got {sizes!r}')
-        self.make, self.inputs, self.sizes, self.extra, self.point = make, inputs, dict(sizes), extra, point
-        self.options = options
-        words = next(iter(inputs.values())).split()
-        self.batch = words[0] if words else ""
-
-    def __call__(self, partial: Mapping[str, int]) -> Setting:
-        sizes = {**self.sizes, **partial}
-        where = ", ".join(f"{symbol}={size}" for symbol, size in sizes.items())
-        shapes = {name: points.shape_of(text, sizes, name) for name, text in self.inputs.items()}
-        layer = self.make(dict(sizes), self.options.rng("make"))
-        if self.point is None:
-            arrays = {
-                name: points.ordinary(shape, self.options.domain.get(name, REALS), self.options.rng("point " + name))
-                for name, shape in shapes.items()
-            }
-        else:
-            given = self.point(dict(sizes), self.options.rng("point"))
-            if not isinstance(given, tuple | list) or len(given) != len(shapes):
-                came = len(given) if isinstance(given, tuple | list) else type(given).__name__
-                raise ValueError(f"point must return a tuple of {len(shapes)} ({', '.join(shapes)}), got {came}")
-            arrays = {name: np.asarray(value) for name, value in zip(shapes, given, strict=True)}
-        more = () if self.extra is None else self.extra(dict(sizes), self.options.rng("extra"))
-        if not isinstance(more, tuple | list):
-            raise TypeError(f"extra must return a tuple of what forward takes after the inputs, got {more!r}")
-        reproduce = f"sweep(make, {dict(self.inputs)}, {sizes}, variants=[], seed={self.options.seed})"
-        setting = Setting(
-            Subject(layer, arrays, tuple(more)),
-            sizes,
-            where,
-            is_own=not partial,
-            is_base=not partial,
-            reproduce=reproduce,
-        )
-        setting.resized = lambda: self._others(setting)
-        return setting
-
-    def _others(self, setting: Setting) -> Iterator[Setting]:
-        """The layer at other sizes, those that make, point and extra take."""
-        for sizes in points.other_sizes(setting.sizes):
-            try:
-                other = self(sizes)
-            except Exception:
-                continue
-            other.subject.replays = setting.subject.replays
-            yield other
-
-
-def _variant(examination: Examination, build: _Builder, partial: Mapping[str, int], base: Setting) -> Setting | None:
+def _variant(examination: Examination, build: Builder, partial: Mapping[str, int], base: Setting) -> Setting | None:
     """The layer at other sizes; None where it refuses them. A batch of one counts as a size of the user's own."""
     is_batch = list(partial) == [build.batch]
     try:
@@ -257,28 +192,11 @@ def _variant(examination: Examination, build: _Builder, partial: Mapping[str, in
     return setting
 
 
-def _first_rows(setting: Setting, count: int, where: str) -> Setting | None:
-    """The first rows of everything that has a row for each of the batch; None where there are no more of them."""
-    subject = setting.subject
-    x = subject.at_hand[subject.inputs[0]]
-    if not x.ndim or len(x) <= count or count < 1:
-        return None
-
-    def first(value: Any) -> Any:
-        has_rows = isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim)
-        return value[:count] if has_rows and len(value) == len(x) else value
-
-    inputs = {name: first(subject.at_hand[name]) for name in subject.inputs}
-    fewer = Subject(subject.layer, inputs, [first(value) for value in subject.extra])
-    fewer.replays, fewer.narrow = subject.replays, subject.narrow
-    return Setting(fewer, {}, where, is_own=False, is_base=False, reproduce=setting.reproduce)
-
-
 def _batch_of_one(examination: Examination, own: Setting) -> Setting | None:
     """The first row alone; None where rows are no batch, or forward does not take it, which the report then says."""
-    single = _first_rows(own, 1, "a batch of one")
-    fewer = list(_one_row_fewer(own))
-    if single is None or not all(map(_has_rows_as_input, fewer)):
+    single = first_rows(own, 1, "a batch of one")
+    fewer = list(one_row_fewer(own))
+    if single is None or not all(map(has_rows_as_input, fewer)):
         return None
     try:
         outputs = single.subject.outputs(single.subject.at_hand)
@@ -289,38 +207,6 @@ def _batch_of_one(examination: Examination, own: Setting) -> Setting | None:
             examination.crashed(error, single, single.where)
         return None
     return single if all(y.shape[:1] in ((), (1,)) for y in outputs) else None
-
-
-def _has_rows_as_input(setting: Setting) -> bool:
-    """Whether forward takes it and gives a row for each row of the input: then rows are a batch."""
-    subject = setting.subject
-    try:
-        outputs = subject.outputs(subject.at_hand)
-    except LayerError:
-        return False
-    return all(y.shape[:1] in ((), subject.at_hand[subject.inputs[0]].shape[:1]) for y in outputs)
-
-
-def _one_row_fewer(own: Setting) -> Iterator[Setting]:
-    rows = np.shape(own.subject.at_hand[own.subject.inputs[0]])[:1]
-    fewer = _first_rows(own, rows[0] - 1, "one row fewer") if rows else None
-    if fewer is not None:
-        yield fewer
-
-
-def _check_variants(variants: Any, sizes: Sizes) -> None:
-    if not isinstance(variants, Sequence | None):
-        raise TypeError(f'variants must be a list of sizes such as [{{"N": 1}}], got {variants!r}')
-    for partial in variants or ():
-        if not isinstance(partial, Mapping) or not all(map(_is_size, partial.values())):
-            raise TypeError(f'variants must be mappings such as {{"N": 1}}, got {partial!r}')
-        for symbol in partial:
-            if symbol not in sizes:
-                raise ValueError(f"variants: there is no size {symbol!r}; sizes has {', '.join(sizes)}")
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and int(value) >= 1
 
 
 def _input_names(layer: Any, count: int) -> list[str]:

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from handgrad.checking.comparison import Comparison, Entry
 from handgrad.checking.contract import broken_items
 from handgrad.checking.contract.place import Place
 from handgrad.checking.finiteness import finite_somewhere, infinite_gradients, why_not_finite
 from handgrad.checking.forms import wrong_forms, wrong_returns
 from handgrad.checking.numeric import EPS, precision_of
 from handgrad.checking.options import Options
-from handgrad.checking.points import KINKED, REALS, SPECIAL, Interval, Sizes, upstream_for
+from handgrad.checking.points import KINKED, REALS, SPECIAL, Interval, upstream_for
 from handgrad.checking.report import Finding, Report, Row, Unresolved
 from handgrad.checking.rounding import Rounding
+from handgrad.checking.settings import Setting
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
-from handgrad.checking.values import Comparison, Entry, PointCheck, handed
+from handgrad.checking.values import PointCheck, handed
 from handgrad.params import Array
 
 EXTREME = [name for name in SPECIAL if name != "small integers"]
 """Values at which forward may raise: an overflow is one, and so is a refusal."""
 
 STATE = ("repeatable", "fresh-cache", "fresh-parameters")
-
-
-@dataclass
-class Setting:
-    """A layer at one choice of sizes."""
-
-    subject: Subject
-    sizes: Sizes
-    where: str
-    """How messages name the sizes."""
-    is_own: bool
-    """Whether the user chose the sizes."""
-    is_base: bool = True
-    """Whether these are the sizes that came first."""
-    reproduce: str = ""
-    resized: Callable[[], Iterator[Setting]] = lambda: iter(())
-    """The same layer at other sizes, as far as it can be had."""
 
 
 class Examination:

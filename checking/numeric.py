@@ -27,6 +27,7 @@ COARSE_START = 4.0**-1
 """Where to begin when the layer computes in single precision, or is as noisy."""
 STEPS = 15
 RATIO = 4.0
+TINY = 1e-30
 
 TIGHT = 1e-9
 """Agreement, relative to the gradient's scale, that ends the search: no wrong formula comes so close."""
@@ -76,6 +77,12 @@ class Slope:
     def distance(self, guess: float) -> float:
         """How far `guess` is from the derivative, or from the interval of subgradients at a kink."""
         return max(self.low - guess, guess - self.high, 0.0)
+
+
+def norm(values: Array) -> float:
+    """The square root of the sum of squares, which may be beyond what a number holds."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest * float(np.linalg.norm(values / largest)) if 0 < largest < math.inf else largest
 
 
 def precision_of(array: Array) -> float:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from handgrad.checking.comparison import Comparison, Entry
 from handgrad.checking.numeric import EPS
 from handgrad.checking.subject import BadReturn, LayerError
-from handgrad.checking.values import Comparison, Entry, PointCheck, handed
+from handgrad.checking.values import PointCheck, handed
 from handgrad.params import Array
 
 

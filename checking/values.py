@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from handgrad.checking.comparison import Comparison, Entry
+from handgrad.checking.kinks import Kinks
 from handgrad.checking.numeric import (
     COARSE_START,
     EPS,
@@ -18,15 +18,16 @@ from handgrad.checking.numeric import (
     START,
     STEPS,
     TIGHT,
+    TINY,
     Line,
     Slope,
     extrapolate,
-    jumps_of_slope,
+    norm,
     rounding_errors,
     slope,
 )
 from handgrad.checking.points import REALS, Interval
-from handgrad.checking.subject import BadReturn, LayerError, Point, Subject
+from handgrad.checking.subject import LayerError, Point, Subject
 from handgrad.params import Array
 
 FEW = 300
@@ -34,7 +35,6 @@ FEW = 300
 
 SAMPLE = 24
 
-TINY = 1e-30
 FLOOR = 1e-8
 """What an entry may be off, relative to the largest of its array: less than single precision, more than rounding."""
 
@@ -42,57 +42,6 @@ FLOOR = 1e-8
 def floor_of(precision: float) -> float:
     """The same for a layer whose forward computes with that relative precision."""
     return max(FLOOR, 17 * precision)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of one gradient: what backward says and what the differences say."""
-
-    index: tuple[int, ...]
-    analytic: float
-    slope: Slope
-    tolerance: float
-    verdict: str
-    """ok, wrong, unresolved, or undecided: no derivative there that it could be held against."""
-
-    @property
-    def numeric(self) -> float:
-        return self.slope.value
-
-    @property
-    def excess(self) -> float:
-        return self.slope.distance(self.analytic)
-
-
-@dataclass
-class Comparison:
-    """One gradient array against the differences, at one point."""
-
-    array: str
-    analytic: Array
-    entries: list[Entry] = field(default_factory=list)
-    searched: list[tuple[int, ...]] = field(default_factory=list)
-    """In a large array, the entries that bisection led to."""
-    joint: str = ""
-    """What a joint step of many entries shows when no single entry is wrong."""
-
-    def with_verdict(self, verdict: str) -> list[Entry]:
-        return [entry for entry in self.entries if entry.verdict == verdict]
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether in a large array only what bisection found is wrong, and nothing of the random sample."""
-        wrong = {entry.index for entry in self.with_verdict("wrong")}
-        return bool(self.searched) and wrong <= set(self.searched)
-
-    @property
-    def worst(self) -> Entry | None:
-        order = {"wrong": 3, "unresolved": 2, "ok": 1, "undecided": 0}
-        return max(
-            self.entries,
-            key=lambda e: (order[e.verdict], e.excess / e.tolerance if e.tolerance > 0 else e.excess),
-            default=None,
-        )
 
 
 class PointCheck:
@@ -126,6 +75,7 @@ class PointCheck:
         size = norm(self.weights * np.maximum(np.abs(self.y0), ordinary_output))
         self.start = START if self.noise < 1e-10 * size else COARSE_START
         self.kinked = False
+        self.kinks = Kinks(self)
 
     def compare(self, *, every_entry: bool = False, known_wrong: Collection[str] = ()) -> list[Comparison]:
         """One comparison for each gradient. A random direction passes for an array unless `every_entry`.
@@ -147,8 +97,12 @@ class PointCheck:
                 self._compare(comparison, every_entry)
             comparisons.append(comparison)
         if self.kinked and self.one_signed and self.at_kink is None:
-            self._compare_ties(comparisons)
+            self.kinks.compare_ties(comparisons)
         return comparisons
+
+    def at(self, point: Point) -> PointCheck:
+        """The same check at another point."""
+        return PointCheck(self.subject, point, self.upstream, self.rng, domain=self.domain, precision=self.precision)
 
     def entry(self, name: str, index: tuple[int, ...], scale: float | None = None) -> Entry:
         """One entry of one gradient against its differences."""
@@ -156,12 +110,12 @@ class PointCheck:
         largest = float(np.abs(gradient).max()) if scale is None else scale
         guess = float(gradient[index])
         found = self.slope_at(name, index, guess, largest)
-        return self._judged(name, index, guess, found, largest, self._coordinate(name, index, self._room(name)[index]))
+        return self._judged(name, index, guess, found, largest, self.coordinate(name, index, self.room(name)[index]))
 
     def slope_at(self, name: str, index: tuple[int, ...], guess: float | None = None, scale: float = 0.0) -> Slope:
         """The numeric derivative by one entry."""
-        step = self._room(name)[index]
-        line = self._coordinate(name, index, step)
+        step = self.room(name)[index]
+        line = self.coordinate(name, index, step)
         noise = self.noise if self.precision == EPS else self._noise_by(name, index, line)
         smallest = max(1e-12, 8 * EPS * abs(float(self.point[name][index]))) / (step * self.start)
         steps = max(4, min(STEPS + max(0, math.ceil(math.log(step, RATIO))), int(-math.log(smallest, RATIO))))
@@ -170,8 +124,8 @@ class PointCheck:
 
     def curve(self, name: str, index: tuple[int, ...]) -> dict[str, Any]:
         """One entry's differences at every step, in types that JSON has."""
-        step = float(self._room(name)[index])
-        line = self._coordinate(name, index, step)
+        step = float(self.room(name)[index])
+        line = self.coordinate(name, index, step)
         start = self.start if name in self.domain else COARSE_START
         found = slope(line, self.y0, self.weights, self.noise, start=start, every_step=True)
         scale = float(np.abs(self.gradients[name]).max())
@@ -196,13 +150,13 @@ class PointCheck:
 
     def along(self, directions: Mapping[str, Array], guess: float | None, scale: float) -> Slope:
         """The slope along a joint direction of some variables."""
-        return self._slope(self._line(directions), guess, scale)
+        return self._slope(self.line(directions), guess, scale)
 
     # The parts of `compare`.
 
     def _compare(self, comparison: Comparison, every_entry: bool) -> None:
         name, gradient = comparison.array, comparison.analytic
-        direction = self._direction(name)
+        direction = self.direction(name)
         products = gradient * direction
         guess, scale = float(products.sum()), norm(products)
         found = self.along({name: direction}, guess, scale)
@@ -276,10 +230,13 @@ class PointCheck:
             verdict = "wrong"
             if found.error > self.resolution * max(size, abs(found.value)) and found.distance(guess) < 30 * found.error:
                 verdict = "unresolved"
-            elif found.kink and (not self.one_signed or self._is_composite(line)):
+            elif found.kink and (not self.one_signed or self.kinks.is_composite(line)):
                 verdict = "undecided"
             elif (
-                not found.kink and self.at_kink is None and self._has_hidden_kink and self._is_right_beside(name, index)
+                not found.kink
+                and self.at_kink is None
+                and self.kinks.has_hidden_one
+                and self.kinks.is_right_beside(name, index)
             ):
                 verdict = "undecided"  # at a tie of three or more, no single entry shows the kink
         elif found.error > self.resolution * size:
@@ -293,90 +250,9 @@ class PointCheck:
         dtype = self.gradients[name].dtype
         return max(self.floor, floor_of(float(np.finfo(dtype).eps))) if dtype.kind == "f" else self.floor
 
-    @functools.cached_property
-    def _has_hidden_kink(self) -> bool:
-        """Whether joint steps of all inputs show that there is no derivative: a kink, or slopes that do not add up."""
-        for _ in range(3):
-            one, other = ({name: self._direction(name) for name in self.subject.inputs} for _ in range(2))
-            both = {name: one[name] + other[name] for name in one}
-            slopes = [self.along(directions, None, 0.0) for directions in (one, other, both)]
-            if any(found.kink for found in slopes):
-                return True
-            gap = abs(slopes[0].value + slopes[1].value - slopes[2].value)
-            if gap > 10 * sum(found.error for found in slopes) + 1e-6 * max(abs(found.value) for found in slopes):
-                return True
-        return False
-
-    def _is_right_beside(self, name: str, index: tuple[int, ...]) -> bool:
-        """Whether backward is right at two points close by, where no kink is met exactly."""
-        for _ in range(2):
-            offsets = {n: 1e-2 * self._room(n) * self.rng.uniform(-1, 1, v.shape) for n, v in self.point.items()}
-            point = {n: v + offsets[n] for n, v in self.point.items()}
-            try:
-                beside = PointCheck(
-                    self.subject, point, self.upstream, self.rng, domain=self.domain, precision=self.precision
-                )
-            except (LayerError, BadReturn):
-                return False
-            found, guess = beside.slope_at(name, index), float(beside.gradients[name][index])
-            if found.kink or found.distance(guess) > 10 * found.error + 1e-6 * abs(guess) + TINY:
-                return False
-        return True
-
-    def _compare_ties(self, comparisons: Sequence[Comparison]) -> None:
-        """Moves many entries up together, which tells ties that are paid twice, or not at all.
-
-        Holds for upstreams of one sign: then every kink bends the same way, and the slope of any subgradient lies
-        between the one-sided slopes.
-        """
-        inputs = [c for c in comparisons if c.array in self.subject.inputs]
-        if any(c.with_verdict("wrong") for c in comparisons) or not inputs:
-            return
-        groups = [inputs] if len(inputs) == 1 else [[c] for c in inputs] + [inputs]
-        for group in groups:
-            for ones in (True, False):
-                directions = {
-                    c.array: self._room(c.array) * (1 if ones else self.rng.uniform(0.3, 1.7, c.analytic.shape))
-                    for c in group
-                }
-                products = np.concatenate([(c.analytic * directions[c.array]).ravel() for c in group])
-                guess, scale = float(products.sum()), norm(products)
-                found = self.along(directions, guess, scale)
-                size = max(scale, abs(found.low), abs(found.high))
-                if found.jump or found.error > 1e-4 * size:
-                    continue
-                if found.distance(guess) > 10 * found.error + 1e-7 * size:
-                    if self._is_composite(self._line(directions)):
-                        continue
-                    wanted = (
-                        f"{found.low:.6g}"
-                        if found.high - found.low < 1e-9 * size
-                        else (f"between {found.low:.6g} and {found.high:.6g}")
-                    )
-                    group[0].joint = (
-                        f"moving all entries of {' and '.join(c.array for c in group)} up together changes u'y by "
-                        f"{wanted}, the gradients say {guess:.6g}"
-                    )
-                    return
-
-    def _is_composite(self, line: Line) -> bool:
-        """Whether kinks of both directions meet here: then no rule says what a layer's gradient must be.
-
-        They are told apart a little beside the point, where they no longer coincide.
-        """
-        width, beside, centre = (0.02, 1e-3, self.point) if self.precision == EPS else (0.5, 0.02, self.point)
-        signs: set[int] = set()
-        for _ in range(2):
-            offsets = {
-                name: beside * width * self._room(name) * self.rng.uniform(-1, 1, centre[name].shape)
-                for name in self.subject.variables
-            }
-            self.point = {**centre, **{name: centre[name] + offset for name, offset in offsets.items()}}
-            try:
-                signs |= jumps_of_slope(line, self.weights, width, self.noise)
-            finally:
-                self.point = centre
-        return len(signs) > 1
+    def _is_hidden_kink(self, name: str, index: tuple[int, ...]) -> bool:
+        """At a tie of three or more, such as a median's, no step of a single entry shows that there is a kink."""
+        return self.kinks.has_hidden_one and self.kinks.is_right_beside(name, index)
 
     # Lines through the point.
 
@@ -396,21 +272,21 @@ class PointCheck:
 
     def _errors(self) -> Array:
         """The rounding error of each output."""
-        directions = {name: self._direction(name) for name in self.subject.variables}
+        directions = {name: self.direction(name) for name in self.subject.variables}
         if self.precision == EPS:  # in single precision large numbers only answer to large steps
             directions = {name: np.clip(v, -1, 1) for name, v in directions.items()}
-        errors = rounding_errors(self._line(directions), self.y0, self.precision)
+        errors = rounding_errors(self.line(directions), self.y0, self.precision)
         # A small output may be the difference of numbers as large as outputs are elsewhere.
         return np.maximum(errors, 2 * EPS * self.ordinary_output)
 
-    def _line(self, directions: Mapping[str, Array]) -> Line:
+    def line(self, directions: Mapping[str, Array]) -> Line:
         def line(t: float) -> Array:
             moved = {**self.point, **{name: self.point[name] + t * v for name, v in directions.items()}}
             return self._outputs(moved)
 
         return line
 
-    def _coordinate(self, name: str, index: tuple[int, ...], step: float) -> Line:
+    def coordinate(self, name: str, index: tuple[int, ...], step: float) -> Line:
         def line(t: float) -> Array:
             array = np.array(self.point[name])
             array[index] += t * step
@@ -426,11 +302,11 @@ class PointCheck:
             return np.full_like(self.y0, np.nan)
         return y if y.shape == self.y0.shape else np.full_like(self.y0, np.nan)
 
-    def _direction(self, name: str) -> Array:
+    def direction(self, name: str) -> Array:
         shape = self.point[name].shape
-        return np.asarray(self._room(name) * self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape))
+        return np.asarray(self.room(name) * self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape))
 
-    def _room(self, name: str) -> Array:
+    def room(self, name: str) -> Array:
         """The length of a unit step of each entry: max(1, |x|), less where the domain's edge is near.
 
         It is a power of 2, so that x + h is exact for steps h that are powers of 4 times as long, and shorter for
@@ -446,12 +322,6 @@ class PointCheck:
     def _size(self, scale: float) -> float:
         """What counts as the size of a gradient here, also where it is 0."""
         return max(scale, 1e-6 * float(np.abs(self.weights * self.y0).max(initial=0.0)), 1e-11)
-
-
-def norm(values: Array) -> float:
-    """The square root of the sum of squares, which may be beyond what a number holds."""
-    largest = float(np.abs(values).max(initial=0.0))
-    return largest * float(np.linalg.norm(values / largest)) if 0 < largest < math.inf else largest
 
 
 def flat(arrays: Sequence[Array]) -> Array:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from handgrad.checking.comparison import Comparison
 from handgrad.checking.diagnosis.jacobian import columns
 from handgrad.checking.points import REALS, Interval, Sizes, nudged, ordinary, upstream_for
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject
-from handgrad.checking.values import Comparison, PointCheck, flat, handed
+from handgrad.checking.values import PointCheck, flat, handed
 from handgrad.params import Array
 
 if TYPE_CHECKING:
     from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
-    from handgrad.checking.examination import Setting
     from handgrad.checking.options import Options
+    from handgrad.checking.settings import Setting
 
 TOLERANCE = 1e-8
 MOST_COLUMNS = 160

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from handgrad.checking.comparison import Entry
 from handgrad.checking.diagnosis.evidence import Case, Evidence, own_numbers
-from handgrad.checking.values import Entry
 from handgrad.params import Array
 
 
