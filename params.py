@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import is_
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,7 +44,7 @@ class Params(Mapping[str, Array]):
     def __init__(self, places: Mapping[str, Place]) -> None:
         self._places = dict(places)
         self._flat: Array | None = None
-        self._views: dict[str, Array] = {}
+        self._views: list[tuple[dict[str, Array], str, Array]] = []
 
     def __getitem__(self, name: str) -> Array:
         arrays, key = self._places[name]
@@ -62,7 +63,7 @@ class Params(Mapping[str, Array]):
         return "Params(" + ", ".join(f"{name} {list(array.shape)}" for name, array in self.items()) + ")"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_places": self._places, "_flat": None, "_views": {}}
+        return {"_places": self._places, "_flat": None, "_views": []}
 
     def places(self) -> dict[str, Place]:
         """Where each parameter is kept; a container builds its own parameters of its layers' places."""
@@ -75,14 +76,19 @@ class Params(Mapping[str, Array]):
     @property
     def flat(self) -> Array:
         """All parameters as one vector [P], in the order of the names. Writing to it writes to them."""
-        if self._flat is None or any(self[name] is not view for name, view in self._views.items()):
-            self._flat = self._common_vector()
-            if self._flat is None:
-                self._flat = join(self.values())
-                for name, view in split(self._flat, self.shapes).items():
-                    arrays, key = self._places[name]
-                    arrays[key] = view
-            self._views = dict(self)
+        if self._flat is not None:
+            for arrays, key, view in self._views:
+                if arrays[key] is not view:
+                    break
+            else:
+                return self._flat
+        self._flat = self._common_vector()
+        if self._flat is None:
+            self._flat = join(self.values())
+            for name, view in split(self._flat, self.shapes).items():
+                arrays, key = self._places[name]
+                arrays[key] = view
+        self._views = [(arrays, key, arrays[key]) for arrays, key in self._places.values()]
         return self._flat
 
     @flat.setter
@@ -114,16 +120,16 @@ class Grads(dict[str, Array]):
     Entries may be edited in place or replaced; `flat` follows.
     """
 
-    def __init__(self, arrays: Mapping[str, Array], flat: Array | None = None) -> None:
+    def __init__(self, arrays: Mapping[str, Array], flat: Array | None = None, params: Params | None = None) -> None:
         super().__init__(arrays)
-        self._flat = flat
-        self._views = dict(self)
+        self._flat, self._params = flat, params
+        self._views = list(arrays.values())
 
     @classmethod
     def like(cls, params: Params) -> Grads:
         """Uninitialised gradients of the shapes and dtype of `params`, views of one new vector."""
         flat = np.empty_like(params.flat)
-        return cls(split(flat, params.shapes), flat)
+        return cls(split(flat, params.shapes), flat, params)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Grads, (dict(self),)
@@ -131,10 +137,17 @@ class Grads(dict[str, Array]):
     @property
     def flat(self) -> Array:
         """All gradients as one vector [P], in the order of the parameters' names."""
-        moved = self.keys() != self._views.keys() or any(self[name] is not v for name, v in self._views.items())
-        if self._flat is None or moved:
+        if self._flat is None or not self._is_whole():
             return join(self.values())
         return self._flat
+
+    def fit(self, params: Params) -> bool:
+        """Whether these are still the arrays that `Grads.like(params)` made."""
+        return self._params is params and self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Whether no entry was replaced, added or taken away."""
+        return len(self) == len(self._views) and all(map(is_, self.values(), self._views))
 
 
 def copy_into(array: Array, value: npt.ArrayLike, what: str) -> None:

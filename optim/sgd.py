@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from handgrad.files import PathLike, check_arrays, read_npz, write_npz
-from handgrad.params import Array, Params, join, split
+from handgrad.params import Array, Grads, Params, join, split
 
 
 class SGD:
@@ -52,22 +52,24 @@ class SGD:
         self._velocity = np.zeros_like(flat) if momentum else flat[:0]
         self._update = np.empty_like(flat)
         self._decay_rates = self._rates(decay) if weight_decay else flat[:0]
+        self._decayed = np.empty_like(self._decay_rates)
 
     def step(self, grads: Mapping[str, Array]) -> None:
         """Updates every parameter in place; `grads` has one gradient for each name and is not changed."""
         w, gradient = self.params.flat, self._vector(grads)
         if w.dtype != self._update.dtype:
             self._follow(w)
-        g = update = self._update
+        g, v, update = gradient, self._velocity, self._update
         if self.weight_decay:
-            np.multiply(w, self._decay_rates, out=g)
+            g = np.multiply(w, self._decay_rates, out=self._decayed)
             g += gradient
-        else:
-            g = gradient
         if self.momentum:
-            self._velocity *= self.momentum
-            self._velocity += g
-            g = np.add(g, self.momentum * self._velocity, out=update) if self.nesterov else self._velocity
+            v *= self.momentum
+            v += g
+            if self.nesterov:
+                np.multiply(v, self.momentum, out=update)
+                update += g
+            g = update if self.nesterov else v
         w -= np.multiply(g, self.lr, out=update)
 
     @property
@@ -92,6 +94,8 @@ class SGD:
 
     def _vector(self, grads: Mapping[str, Array]) -> Array:
         """The gradients as one vector in the parameters' order; ValueError when names or shapes differ."""
+        if type(grads) is Grads and grads.fit(self.params):
+            return grads.flat
         shapes = self.params.shapes
         if grads.keys() != shapes.keys():
             missing = ", ".join(shapes.keys() - grads.keys()) or "none"
@@ -100,9 +104,6 @@ class SGD:
         for name, shape in shapes.items():
             if np.shape(grads[name]) != shape:
                 raise ValueError(f"SGD.step: gradient {name} must be {shape}, got {np.shape(grads[name])}")
-        flat = getattr(grads, "flat", None)
-        if flat is not None and list(grads) == list(shapes):
-            return flat  # type: ignore[no-any-return]
         return join(np.asarray(grads[name]) for name in shapes)
 
     def _rates(self, decay: str | Collection[str]) -> Array:
@@ -125,4 +126,5 @@ class SGD:
         """Takes on the dtype that the parameters have been converted to."""
         self._velocity = self._velocity.astype(w.dtype)
         self._decay_rates = self._decay_rates.astype(w.dtype)
+        self._decayed = np.empty_like(self._decay_rates)
         self._update = np.empty_like(w)
