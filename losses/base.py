@@ -25,16 +25,19 @@ class Loss(Layer):
 
     def hits(self, scores: Array, labels: Array) -> int | None:
         """How many rows of `scores` are classified as `labels` say; None where that is no question."""
-        if not is_classes(labels, scores) and labels.shape != scores.shape:
+        if labels.shape == scores.shape:
+            labels = labels.argmax(axis=1)
+        elif not is_classes(labels, scores):
             return None
-        wanted = labels.argmax(axis=1) if labels.ndim == 2 else labels
-        return int(np.count_nonzero(scores.argmax(axis=1) == wanted))
+        return int(np.count_nonzero(scores.argmax(axis=1) == labels))
 
     def as_scores(self, scores: npt.ArrayLike) -> Array:
         return self.as_input(scores, what="scores")
 
     def as_factor(self, upstream: float) -> float:
         """The upstream of a loss as a Python number; ValueError for an array."""
+        if type(upstream) is float:
+            return upstream
         if np.ndim(upstream) != 0:
             raise ValueError(f"{self.label}: upstream must be one number, got shape {np.shape(upstream)}")
         if np.asarray(upstream).dtype.kind not in "buif":
@@ -57,9 +60,8 @@ class Loss(Layer):
         if y.dtype.kind not in "iub":
             mend = "; if they are class numbers, labels.astype(int) mends it" if y.dtype.kind == "f" else ""
             raise TypeError(f"{self.label}: labels must be integers, got dtype {y.dtype}{mend}")
-        if y.dtype.kind == "b":
-            y = y.astype(np.intp)
-        if y.min() < 0 or y.max() >= classes:
+        y = y.astype(np.intp, copy=False)
+        if y.view(np.uintp).max() >= classes:  # read without a sign, negative numbers are the largest
             row = int(np.flatnonzero((y < 0) | (y >= classes))[0])
             mend = "; if they count from 1, labels - 1 mends it" if y.min() == 1 and y.max() == classes else ""
             raise ValueError(
@@ -74,11 +76,11 @@ def is_classes(labels: Array, scores: Array) -> bool:
     return labels.ndim == 1 and labels.dtype.kind in "iub" and scores.ndim == 2 and scores.shape[1] > 1
 
 
-def one_hot(labels: Array, classes: int, dtype: npt.DTypeLike) -> Array:
-    """[B x C]: row i is 1 at labels[i] and 0 elsewhere."""
-    rows = np.zeros((len(labels), classes), dtype)
-    rows[np.arange(len(labels)), labels] = 1
-    return rows
+def one_hot(labels: Array, out: Array) -> Array:
+    """`out` [B x C]: row i is 1 at labels[i] and 0 elsewhere."""
+    out.fill(0)
+    out[np.arange(len(labels)), labels] = 1
+    return out
 
 
 def bounded(value: float, scores: Array) -> float:

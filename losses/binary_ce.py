@@ -24,20 +24,28 @@ class BinaryCE(Loss):
     def forward(self, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         z = self.as_scores(scores)
         y = self._targets(labels, z)
-        # log(1 + exp(-|z|)) + max(z, 0) - z y never takes the exponential of a large number.
-        tail = np.exp(-np.abs(z))
-        losses = np.log1p(tail) + (np.maximum(z, 0) * (1 - y) + np.maximum(-z, 0) * y)
-        self.cache = z, y, tail
-        return bounded(np.sum(losses / losses.size, dtype=np.float64), z)
+        # With miss = |(z >= 0) - y|, how far the label is from the side that z is on, the loss of an entry is
+        # log(1 + exp(-|z|)) + |z| miss: no exponential of a large number, no difference of two of them.
+        miss = np.greater_equal(z, 0, out=self.out_like("miss", z))
+        np.abs(np.subtract(miss, y, out=miss), out=miss)
+        size = np.abs(z, out=self.out_like("size", z))
+        tail = np.negative(size, out=self.out_like("tail", z))
+        np.exp(tail, out=tail)
+        losses = np.log1p(tail, out=self.out_like("losses", z))
+        losses += np.multiply(size, miss, out=size)
+        losses /= losses.size
+        self.cache = z, miss, tail
+        return bounded(np.sum(losses, dtype=np.float64), z)
 
     def backward(self, upstream: float = 1.0) -> Array:
-        z, y, tail = self.recall()
-        # p (1 - y) - (1 - p) y equals p - y without its cancellation where p is close to y.
-        near, far = 1 / (1 + tail), tail / (1 + tail)
-        p, one_minus_p = np.where(z >= 0, near, far), np.where(z >= 0, far, near)
-        dscores = self.out("dscores", z.shape, z.dtype)
-        np.subtract(p * (1 - y), one_minus_p * y, out=dscores)
-        np.multiply(dscores, self.as_factor(upstream) / z.size, out=dscores)
+        z, miss, tail = self.recall()
+        # p - y, with the other sign where z < 0, is (miss - tail (1 - miss)) / (1 + tail): no cancellation near p = y.
+        dscores = np.subtract(1, miss, out=self.out_like("dscores", z))
+        dscores *= tail
+        np.subtract(miss, dscores, out=dscores)
+        dscores /= np.add(1, tail, out=self.out_like("size", z))
+        np.negative(dscores, out=dscores, where=np.less(z, 0, out=self.out_like("below 0", z, np.bool_)))
+        dscores *= self.as_factor(upstream) / z.size
         return dscores
 
     def hits(self, scores: Array, labels: Array) -> int | None:
@@ -50,7 +58,7 @@ class BinaryCE(Loss):
         if y.dtype.kind not in "iubf":
             raise TypeError(f"BinaryCE(): labels must be 0 or 1, got dtype {y.dtype}")
         if is_classes(y, z):
-            return one_hot(self.as_labels(y, *z.shape), z.shape[1], z.dtype)
+            return one_hot(self.as_labels(y, *z.shape), self.out("onehot", z.shape, z.dtype))
         if z.shape == (y.size, 1) and y.ndim == 1:
             y = y[:, None]
         if y.shape != z.shape:
@@ -59,10 +67,10 @@ class BinaryCE(Loss):
             if z.ndim == 2 and y.shape == (len(z),) and y.dtype.kind == "f":
                 mend = "; if they are class numbers, labels.astype(int) mends it"
             raise ValueError(f"BinaryCE(): labels must have the scores' shape {z.shape}, got {y.shape}{mend}")
-        outside = ~((y >= 0) & (y <= 1))
-        if outside.any():
+        if not 0 <= y.min() <= y.max() <= 1:
+            outside = ~((y >= 0) & (y <= 1))
             bad = y[outside][0]
             mend = "; for labels -1 and +1, (labels + 1) // 2 mends it" if bad == -1 else ""
             row = int(np.argwhere(outside)[0][0])
             raise ValueError(f"BinaryCE(): labels must lie in 0..1, got {bad} in row {row}{mend}")
-        return y.astype(z.dtype, copy=False)
+        return y

@@ -25,8 +25,8 @@ class MSE(Loss):
         scores = self.as_scores(scores)
         targets = self._targets(labels, scores)
         with np.errstate(over="ignore"):
-            error = np.subtract(scores, targets, out=self.out("error", scores.shape, scores.dtype))
-            value = float(np.mean(np.square(error, dtype=np.float64)))
+            error = np.subtract(scores, targets, out=self.out_like("error", scores))
+            value = float(np.square(error, dtype=np.float64, out=self.out_like("square", scores, np.float64)).mean())
         self.cache = error
         if math.isinf(value) and np.isfinite(scores).all():
             np.nan_to_num(error, copy=False)
@@ -34,9 +34,7 @@ class MSE(Loss):
 
     def backward(self, upstream: float = 1.0) -> Array:
         error: Array = self.recall()
-        dscores = self.out("dscores", error.shape, error.dtype)
-        np.multiply(error, 2 * self.as_factor(upstream) / error.size, out=dscores)
-        return dscores
+        return np.multiply(error, 2 * self.as_factor(upstream) / error.size, out=self.out_like("dscores", error))
 
     def hits(self, scores: Array, labels: Array) -> int | None:
         return super().hits(scores, labels) if is_classes(labels, scores) else None
@@ -46,10 +44,10 @@ class MSE(Loss):
         if t.dtype.kind not in "iubf":
             raise TypeError(f"MSE(): targets must be real numbers, got dtype {t.dtype}")
         if is_classes(t, scores):
-            return one_hot(self.as_labels(t, *scores.shape), scores.shape[1], scores.dtype)
+            return one_hot(self.as_labels(t, *scores.shape), self.out("onehot", scores.shape, scores.dtype))
         if t.shape != scores.shape:
             mend = "; targets[:, None] mends it" if (*t.shape, 1) == scores.shape else ""
             if scores.ndim == 2 and scores.shape[1] > 1 and t.size == len(scores):
                 mend = "; if they are class numbers, targets.astype(int).ravel() mends it"
             raise ValueError(f"MSE(): targets must have the scores' shape {scores.shape}, got {t.shape}{mend}")
-        return t.astype(scores.dtype, copy=False)
+        return t

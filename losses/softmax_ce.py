@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,42 +24,44 @@ class SoftmaxCE(Loss):
     """
 
     def forward(self, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-        scores = self.as_scores(scores)
+        scores, labels = self.as_scores(scores), self.as_array(labels)
         if scores.ndim != 2:
             raise ValueError(f"SoftmaxCE(): scores must be [B x C], got {scores.shape}")
         rows, classes = scores.shape
-        labels = self.as_array(labels)
-        top = scores.max(axis=1, keepdims=True)
-        p = self.out("p", scores.shape, scores.dtype)
-        with np.errstate(over="ignore"):  # a difference beyond the dtype is -inf, whose exp is the right 0
-            np.subtract(scores, top, out=p)
-        np.exp(p, out=p)
-        total = p.sum(axis=1, keepdims=True)
-        p /= total
-
-        # -log p[label] = log(total) + top - scores[label], the difference in double precision lest it overflow.
-        with np.errstate(over="ignore"):
-            if classes > 1 and np.shape(labels) == scores.shape:
+        per_row, total = self.out("per row", (rows, 1), scores.dtype), self.out("total", (rows, 1), scores.dtype)
+        z = self.out("z", scores.shape, scores.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # a difference beyond the dtype is -inf, whose exp is 0
+            np.subtract(scores, scores.max(axis=1, keepdims=True, out=per_row), out=z)  # softmax stays the same
+            if labels.shape == scores.shape and classes > 1:
                 labels = self._distributions(labels, scores)
-                below_top = np.minimum(top.astype(np.float64) - scores, np.finfo(np.float64).max)
-                losses = np.log(total[:, 0]) + (labels * below_top).sum(axis=1)
+                at_labels = np.multiply(labels, z, out=self.out("at labels", z.shape, z.dtype))
             else:
-                labels = self.as_labels(labels, rows, classes)
-                losses = np.log(total[:, 0]) + (top[:, 0].astype(np.float64) - scores[np.arange(rows), labels])
-        self.cache = p, labels
-        return bounded(np.sum(losses / rows), scores)
+                labels = self.as_labels(labels, rows, classes) + row_starts(rows, classes)
+                at_labels = z.take(labels)
+            exp = np.exp(z, out=z)
+            np.sum(exp, axis=1, keepdims=True, out=total)
+            value = float(np.log(total, out=per_row).sum() - at_labels.sum()) / rows  # -log p = log(total) - z
+        self.cache = exp, total, labels
+        return value if math.isfinite(value) else self._value_of_extremes(scores, labels)
 
     def backward(self, upstream: float = 1.0) -> Array:
-        p, labels = self.recall()
-        factor = self.as_factor(upstream) / len(p)
-        dscores = self.out("dscores", p.shape, p.dtype)
+        exp, total, labels = self.recall()
+        factor = self.as_factor(upstream) / len(exp)
+        scale = np.divide(factor, total, out=self.out("scale", total.shape, total.dtype))
+        dscores = np.multiply(exp, scale, out=self.out("dscores", exp.shape, exp.dtype))  # p / B
         if labels.ndim == 2:
-            np.subtract(p, labels, out=dscores)
+            dscores -= np.multiply(labels, factor, out=self.out("at labels", exp.shape, exp.dtype))
         else:
-            np.copyto(dscores, p)
-            dscores[np.arange(len(p)), labels] -= 1
-        dscores *= factor
+            dscores.reshape(-1)[labels] -= factor  # onehot / B
         return dscores
+
+    def _value_of_extremes(self, scores: Array, labels: Array) -> float:
+        """The value where a difference of scores is beyond their dtype: in double precision, else the largest float."""
+        scores = scores.astype(np.float64)
+        with np.errstate(over="ignore"):
+            z = np.maximum(scores - scores.max(axis=1, keepdims=True), -np.finfo(np.float64).max)
+            at_labels = (labels * z).sum(axis=1) if labels.ndim == 2 else z.take(labels)
+            return bounded(np.sum((np.log(np.exp(z).sum(axis=1)) - at_labels) / len(z)), scores)
 
     def _distributions(self, labels: npt.ArrayLike, scores: Array) -> Array:
         t = self.as_array(labels)
@@ -71,3 +76,9 @@ class SoftmaxCE(Loss):
                 f"got {t[row].tolist()} in row {row}"
             )
         return t
+
+
+@lru_cache(maxsize=8)
+def row_starts(rows: int, columns: int) -> Array:
+    """Where each row of an array [rows x columns] begins in memory."""
+    return np.arange(0, rows * columns, columns)
