@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from handgrad.files import PathLike, check_arrays, read_npz, write_npz
 from handgrad.layers import FC, Layer, Workspace
-from handgrad.layers.base import UNREAD
+from handgrad.layers.workspace import UNREAD
 from handgrad.params import Array, Grads, Params, Place
 
 ABOUT = "about."
@@ -37,58 +37,76 @@ class Sequential(Layer):
                 raise TypeError(f"Sequential[{i}] must be a layer, got {layer!r}{mend}")
         self.layers = layers
         self._params, self._names = self._named_parameters()
+        self._no_parts: list[None] = [None] * len(layers)
         self._first = next((i for i, names in enumerate(self._names) if names), 0)
         _ = self._params.flat  # joins them now, so that arrays taken from the model stay the model's
 
     def forward(self, x: npt.ArrayLike) -> Any:
+        parts = self._no_parts if self.workspace is None else self._prepared(self.workspace).parts
         caches: list[Any] = []
-        for i, layer in enumerate(self.layers):
-            layer.workspace = self.workspace and self.workspace.part(i)
-            try:
+        try:
+            for layer, part in zip(self.layers, parts, strict=True):
+                layer.workspace = part
                 x = layer.forward(x)
-            except (ValueError, TypeError, RuntimeError) as error:
-                raise self._located(error, i) from error.__cause__
-            finally:
+                caches.append(layer.cache)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise self._located(error, len(caches)) from error.__cause__
+        finally:
+            for layer in self.layers:
                 layer.workspace = None
-            caches.append(layer.cache)
         self.cache = caches
         return x
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, Grads]:
         caches = self.recall()
-        grads = Grads.like(self.params) if self.workspace is None else self.workspace.grads(self.params)
-        dx = upstream
-        for i in reversed(range(0 if self.wants_dx else self._first, len(self.layers))):
-            try:
-                dx = self._backward_of(i, caches[i], dx, grads)
-            except (ValueError, TypeError, RuntimeError) as error:
-                raise self._located(error, i) from error.__cause__
-        return (np.asarray(dx) if self.wants_dx else UNREAD), grads
+        workspace = self._prepared(self.workspace or Workspace(Grads.like(self.params)))
+        dx, i = upstream, len(self.layers)
+        first = 0 if workspace.wants_dx else self._first
+        try:
+            while i > first:
+                i -= 1
+                dx = self._backward_of(self.layers[i], caches[i], workspace.parts[i], dx)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise self._located(error, i) from error.__cause__
+        assert workspace.grads is not None
+        return (np.asarray(dx) if workspace.wants_dx else UNREAD), workspace.grads
 
-    def _backward_of(self, i: int, cache: Any, upstream: npt.ArrayLike, grads: Grads) -> npt.ArrayLike:
-        """Layer i's input gradient; its parameters' gradients go to their places in `grads`."""
-        layer, kept = self.layers[i], self.layers[i].cache
-        workspace = self.workspace.part(i) if self.workspace else Workspace()
-        workspace.wants_dx = self.wants_dx or i != self._first
-        for key, (name, is_sum) in self._names[i].items():
-            if not is_sum:
-                workspace.arrays["d" + key] = grads[name]
-        layer.cache, layer.workspace = cache, workspace
+    def _backward_of(self, layer: Layer, cache: Any, part: Workspace, upstream: npt.ArrayLike) -> npt.ArrayLike:
+        """The layer's input gradient; its parameters' gradients go to their places in the model's `grads`."""
+        kept, layer.cache, layer.workspace = layer.cache, cache, part
         try:
             dx, own = layer.backward(upstream)
         finally:
             layer.cache, layer.workspace = kept, None
-        if own.keys() != self._names[i].keys():
-            raise ValueError(f"backward must return gradients of {list(self._names[i])}, got {list(own)}")
-        for key, (name, is_sum) in self._names[i].items():
-            total, gradient = grads[name], own[key]
-            if np.shape(gradient) != total.shape:
-                raise ValueError(f"gradient of {key} must be {total.shape}, got {np.shape(gradient)}")
+        if own.keys() != part.targets.keys():
+            raise ValueError(f"backward must return gradients of {list(part.targets)}, got {list(own)}")
+        for key, (target, is_sum) in part.targets.items():
+            gradient = own[key]
+            if gradient is target:  # a layer that writes it there by itself
+                continue
+            if np.shape(gradient) != target.shape:
+                raise ValueError(f"gradient of {key} must be {target.shape}, got {np.shape(gradient)}")
             if is_sum:
-                total += gradient
-            elif gradient is not total:  # a layer that made an array of its own
-                total[...] = gradient
+                target += gradient
+            else:
+                target[...] = gradient
         return dx  # type: ignore[no-any-return]
+
+    def _prepared(self, workspace: Workspace) -> Workspace:
+        """The workspace with a part for each layer, in which gradients are written to their places in `grads`."""
+        if workspace.parts:
+            return workspace
+        if workspace.grads is None:  # a model in a model: the arrays are given one by one
+            arrays = {name: workspace.array("d" + name, p.shape, p.dtype) for name, p in self.params.items()}
+            workspace.grads = Grads(arrays)
+        for i, names in enumerate(self._names):
+            part = Workspace(wants_dx=workspace.wants_dx or i != self._first)
+            for key, (name, is_sum) in names.items():
+                part.targets[key] = workspace.grads[name], is_sum
+                if not is_sum:
+                    part.keep("d" + key, workspace.grads[name])
+            workspace.parts.append(part)
+        return workspace
 
     def predict(self, x: npt.ArrayLike) -> Any:
         for i, layer in enumerate(self.layers):

@@ -17,12 +17,11 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.params import Array, Grads, Params, copy_into
+from handgrad.layers.products import column_major, product
+from handgrad.layers.workspace import Workspace
+from handgrad.params import Array, Params, copy_into
 
 Self = TypeVar("Self", bound="Layer")
-
-UNREAD: Array = np.empty(0, np.float32)
-"""Stands for an input gradient that nobody reads: the first layer's, while training."""
 
 
 class Param:
@@ -57,43 +56,6 @@ class Param:
         else:
             arrays[self.name] = np.array(value, layer.dtype, order="C")
             layer.__dict__.pop("_params", None)
-
-
-class Workspace:
-    """The arrays a layer writes its results into: made once, then used again at each call.
-
-    A training loop gives one to the model, which gives a part of it to each of its layers. Elsewhere layers have
-    none, and every result is a new array.
-    """
-
-    def __init__(self, grads: Grads | None = None, *, wants_dx: bool = True) -> None:
-        self.arrays: dict[str, Array] = {}
-        self.wants_dx = wants_dx
-        self._grads = grads
-        self._parts: dict[int, Workspace] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """The array kept under `name`. The last batch may be smaller: it gets the first rows."""
-        kept = self.arrays.get(name)
-        if kept is not None and kept.dtype == dtype:
-            if kept.shape == shape:
-                return kept
-            if kept.shape[1:] == shape[1:] and shape and kept.shape[0] > shape[0]:
-                return kept[: shape[0]]
-        kept = self.arrays[name] = np.empty(shape, dtype)
-        return kept
-
-    def grads(self, params: Params) -> Grads:
-        """The gradients of a container's parameters."""
-        if self._grads is None:
-            self._grads = Grads({name: self.array("d" + name, p.shape, p.dtype) for name, p in params.items()})
-        return self._grads
-
-    def part(self, position: int) -> Workspace:
-        """The workspace of the layer at `position`; a layer that occurs twice has two."""
-        if position not in self._parts:
-            self._parts[position] = Workspace()
-        return self._parts[position]
 
 
 class Layer(ABC):
@@ -155,7 +117,7 @@ class Layer(ABC):
         """
         if type(x) is not np.ndarray or (x.dtype != self.dtype and not self._keeps(x.dtype)):
             x = self._converted(x, what)
-        if not x.size or (features and (x.ndim != 1 + len(features) or x.shape[1:] != features)):
+        if (features and x.shape[1:] != features) or not x.size:
             wanted = " x ".join(map(str, ("B", *features))) if features else "B x ..."
             empty = "; B >= 1 is needed" if 0 in x.shape[:1] else ""
             raise ValueError(f"{self.label}: {what} must be [{wanted}], got {x.shape}{empty}")
@@ -194,6 +156,22 @@ class Layer(ABC):
         """An uninitialised array to write a result into: new, or the training loop's own under that name."""
         dtype = self.dtype if dtype is None else dtype
         return np.empty(shape, dtype) if self.workspace is None else self.workspace.array(name, shape, dtype)
+
+    def out_like(self, name: str, x: Array, dtype: npt.DTypeLike | None = None) -> Array:
+        """Such an array of x's shape, memory order and dtype: elementwise work is fast in one order only."""
+        if self.workspace is None:
+            return np.empty_like(x, dtype)
+        return self.workspace.array(name, x.shape, x.dtype if dtype is None else dtype, "F" if x.flags.fnc else "C")
+
+    def product(self, name: str, a: Array, b: Array, like: Array | None = None) -> Array:
+        """The matrix product a b in such an array: in the memory order of `like`, else in the quickest one."""
+        if like is not None:
+            return product(a, b, self.out_like(name, like))
+        rows, columns = len(a), b.shape[1]
+        order: Any = "F" if column_major(rows, columns) else "C"
+        if self.workspace is None:
+            return product(a, b, np.empty((rows, columns), self.dtype, order))
+        return product(a, b, self.workspace.array(name, (rows, columns), self.dtype, order))
 
     def keep(self, y: Array) -> Array:
         """`y` for the cache: a copy, since the caller may edit what forward returns; not so while training."""

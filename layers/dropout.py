@@ -28,15 +28,15 @@ class Dropout(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         x = self.as_input(x)
-        self.cache = mask = self.out("mask", x.shape, x.dtype)
-        np.copyto(mask, self.rng.random(x.shape, dtype=np.float32) >= self.p)
+        drawn = self.rng.random(dtype=np.float32, out=self.out("drawn", x.shape, np.float32))
+        self.cache = mask = np.greater_equal(drawn, self.p, out=self.out_like("mask", x))
         mask *= 1 / (1 - self.p)
-        return np.multiply(x, mask, out=self.out("y", x.shape, x.dtype))
+        return np.multiply(x, mask, out=self.out_like("y", x))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         mask: Array = self.recall()
         upstream = self.as_upstream(upstream, mask.shape, mask.dtype)
-        return np.multiply(upstream, mask, out=self.out("dx", mask.shape, mask.dtype)), {}
+        return np.multiply(upstream, mask, out=self.out_like("dx", mask)), {}
 
     def predict(self, x: npt.ArrayLike) -> Array:
         return self.as_input(x).copy()

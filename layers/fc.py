@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.layers.base import UNREAD, Layer, Param, floating
+from handgrad.layers.base import Layer, Param, floating
 from handgrad.layers.initializers import Initializer, initializer, name_of
+from handgrad.layers.workspace import UNREAD
 from handgrad.params import Array
 from handgrad.randomness import generator
 
@@ -50,7 +51,7 @@ class FC(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         self.cache = x = self.as_input(x, self.in_features)
-        y = np.matmul(x, self.W.T, out=self.out("y", (len(x), self.out_features)))
+        y = self.product("y", x, self.W.T)
         if self.bias:
             y += self.b
         return y
@@ -58,8 +59,8 @@ class FC(Layer):
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         x: Array = self.recall()
         upstream = self.as_upstream(upstream, (len(x), self.out_features), self.dtype)
-        grads = {"W": np.matmul(upstream.T, x, out=self.out("dW", self.W.shape))}
+        grads = {"W": self.product("dW", upstream.T, x, like=self.W)}
         if self.bias:
-            grads["b"] = np.sum(upstream, axis=0, out=self.out("db", self.b.shape))
-        dx = np.matmul(upstream, self.W, out=self.out("dx", x.shape)) if self.wants_dx else UNREAD
+            grads["b"] = upstream.sum(axis=0, out=self.out_like("db", self.b))
+        dx = self.product("dx", upstream, self.W, like=x) if self.wants_dx else UNREAD
         return dx, grads

@@ -25,12 +25,12 @@ class LeakyReLU(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         self.cache = x = self.as_input(x)
-        y = np.multiply(x, self.negative_slope, out=self.out("y", x.shape, x.dtype))
+        y = np.multiply(x, self.negative_slope, out=self.out_like("y", x))
         return np.maximum(x, y, out=y)
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         x: Array = self.recall()
         upstream = self.as_upstream(upstream, x.shape, x.dtype)
-        dx = np.multiply(upstream, self.negative_slope, out=self.out("dx", x.shape, x.dtype))
-        np.copyto(dx, upstream, where=np.greater(x, 0, out=self.out("gate", x.shape, np.bool_)))
-        return dx, {}
+        gate = np.greater(x, 0, out=self.out_like("dx", x))  # 1 where x > 0, else 0
+        np.maximum(gate, self.negative_slope, out=gate)
+        return np.multiply(upstream, gate, out=gate), {}

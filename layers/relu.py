@@ -18,10 +18,10 @@ class ReLU(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         self.cache = x = self.as_input(x)
-        return np.maximum(x, 0, out=self.out("y", x.shape, x.dtype))
+        return np.maximum(x, 0, out=self.out_like("y", x))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         x: Array = self.recall()
         upstream = self.as_upstream(upstream, x.shape, x.dtype)
-        gate = np.greater(x, 0, out=self.out("gate", x.shape, np.bool_))
-        return np.multiply(upstream, gate, out=self.out("dx", x.shape, x.dtype)), {}
+        gate = np.greater(x, 0, out=self.out_like("dx", x))  # 1 where x > 0, else 0
+        return np.multiply(upstream, gate, out=gate), {}

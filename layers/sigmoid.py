@@ -18,7 +18,7 @@ class Sigmoid(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         x = self.as_input(x)
-        y = np.negative(x, out=self.out("y", x.shape, x.dtype))
+        y = np.negative(x, out=self.out_like("y", x))
         with np.errstate(over="ignore"):  # exp(-x) = inf gives the right y = 0
             np.exp(y, out=y)
         y += 1
@@ -29,7 +29,7 @@ class Sigmoid(Layer):
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
-        dx = np.subtract(1, y, out=self.out("dx", y.shape, y.dtype))
+        dx = np.subtract(1, y, out=self.out_like("dx", y))
         dx *= y
         dx *= upstream
         return dx, {}

@@ -23,19 +23,20 @@ class Softmax(Layer):
         x = self.as_input(x)
         if x.ndim == 0:
             raise ValueError("Softmax(): input must have a last axis to sum over, got a single number")
-        y = self.out("y", x.shape, x.dtype)
+        per_row = self.out("per row", (*x.shape[:-1], 1), x.dtype)
+        top = x.max(axis=-1, keepdims=True, out=per_row)
         with np.errstate(over="ignore"):  # a difference beyond the dtype is -inf, whose exp is the right 0
-            np.subtract(x, x.max(axis=-1, keepdims=True), out=y)
+            y = np.subtract(x, top, out=self.out_like("y", x))
         np.exp(y, out=y)
-        y /= y.sum(axis=-1, keepdims=True)
+        y /= y.sum(axis=-1, keepdims=True, out=per_row)
         self.cache = self.keep(y)
         return y
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
-        dx = np.multiply(upstream, y, out=self.out("dx", y.shape, y.dtype))
-        mean = dx.sum(axis=-1, keepdims=True)
+        dx = np.multiply(upstream, y, out=self.out_like("dx", y))
+        mean = dx.sum(axis=-1, keepdims=True, out=self.out("mean", (*y.shape[:-1], 1), y.dtype))
         np.subtract(upstream, mean, out=dx)
         dx *= y
         return dx, {}

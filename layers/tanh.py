@@ -18,14 +18,14 @@ class Tanh(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         x = self.as_input(x)
-        y = np.tanh(x, out=self.out("y", x.shape, x.dtype))
+        y = np.tanh(x, out=self.out_like("y", x))
         self.cache = self.keep(y)
         return y
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
-        dx = np.multiply(y, y, out=self.out("dx", y.shape, y.dtype))
+        dx = np.multiply(y, y, out=self.out_like("dx", y))
         np.subtract(1, dx, out=dx)
         dx *= upstream
         return dx, {}
