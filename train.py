@@ -22,6 +22,7 @@ from handgrad.losses import Loss
 from handgrad.optim import SGD
 from handgrad.params import Array, Grads
 from handgrad.progress import Progress
+from handgrad.threads import Threads
 
 Data: TypeAlias = Dataset | tuple[npt.ArrayLike, npt.ArrayLike]
 """A data set, or simply (x, y)."""
@@ -84,12 +85,17 @@ def train(
     rng: np.random.Generator | int | None = None,
     callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
     progress: bool = True,
+    threads: int | None = None,
 ) -> History:
     """Trains `model` in place by mini-batch gradient descent (L07) and returns the history of its losses.
 
     `data` and `validation` are a Dataset or (x, y). `rng` (a generator or a seed) shuffles the rows anew each
     epoch. Ctrl-C ends the run after the step at hand; history and weights are kept. A loss that is not finite
     ends it with NonFiniteLoss, which says in which layer, direction and parameter that began.
+
+    `threads` is the number of threads that NumPy's BLAS computes products with. By default one for small products;
+    for large ones as many as it is set to, unless other processes keep the cores busy. That choice may change the
+    last bits of a result: a given number makes runs of one seed equal to the bit on a busy machine, too.
     """
     for what, value, kind in (("model", model, Layer), ("loss", loss, Loss), ("optimizer", optimizer, SGD)):
         if not isinstance(value, kind):
@@ -106,14 +112,16 @@ def train(
     on_step = [hook.on_step for hook in hooks if type(hook).on_step is not Callback.on_step]
     history = History()
     run = Run(model, loss, optimizer, history, epochs)
+    pace = Threads(threads, shuffled.batch_size * max(array.size for array in model.params.values()))
     display = Progress(progress, epochs, len(shuffled))
 
-    with _owned_memory(model, loss), _ctrl_c_stops(run):
+    with pace, _owned_memory(model, loss), _ctrl_c_stops(run):
         for run.epoch in range(1, epochs + 1):
             display.start_epoch(run.epoch)
             start, rows, total, hits = time.perf_counter(), 0, 0.0, 0
             counts = True
             for x, y in shuffled:
+                began = time.perf_counter()
                 scores = model.forward(x)  # 1 forward: every layer caches its input
                 run.value = loss.forward(scores, y)
                 if not math.isfinite(run.value):
@@ -121,6 +129,7 @@ def train(
                     raise NonFiniteLoss(_explanation(run, x), history)
                 dx, grads = model.backward(loss.backward())  # 2 backward: the chain rule, layer by layer
                 optimizer.step(grads)  # 3 update: W -= lr * dL/dW
+                pace.took(time.perf_counter() - began)
 
                 run.step, run.grads = run.step + 1, grads
                 history.step_loss.append(run.value)

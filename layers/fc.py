@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from handgrad.layers.base import Layer, Param, floating
 from handgrad.layers.initializers import Initializer, initializer, name_of
+from handgrad.layers.products import sum_of_rows
 from handgrad.layers.workspace import UNREAD
 from handgrad.params import Array
 from handgrad.randomness import generator
@@ -61,6 +62,6 @@ class FC(Layer):
         upstream = self.as_upstream(upstream, (len(x), self.out_features), self.dtype)
         grads = {"W": self.product("dW", upstream.T, x, like=self.W)}
         if self.bias:
-            grads["b"] = upstream.sum(axis=0, out=self.out_like("db", self.b))
+            grads["b"] = sum_of_rows(upstream, self.out_like("db", self.b))
         dx = self.product("dx", upstream, self.W, like=x) if self.wants_dx else UNREAD
         return dx, grads

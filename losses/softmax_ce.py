@@ -39,7 +39,7 @@ class SoftmaxCE(Loss):
                 labels = self.as_labels(labels, rows, classes) + row_starts(rows, classes)
                 at_labels = z.take(labels)
             exp = np.exp(z, out=z)
-            np.sum(exp, axis=1, keepdims=True, out=total)
+            exp.sum(axis=1, keepdims=True, out=total)
             value = float(np.log(total, out=per_row).sum() - at_labels.sum()) / rows  # -log p = log(total) - z
         self.cache = exp, total, labels
         return value if math.isfinite(value) else self._value_of_extremes(scores, labels)

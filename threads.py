@@ -1,0 +1,114 @@
+"""How many threads NumPy's BLAS computes matrix products with, and how many are quickest for a training run."""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import os
+import sys
+from collections.abc import Callable, Generator
+from statistics import median
+
+import numpy as np
+
+SMALL = 2**20
+"""Multiplications in a run's largest product below which more than one thread gains nothing."""
+
+FEW, MANY, LONGEST = 50, 500, 5000
+"""Steps: that one thread is given at least, that several are given before a new comparison, that one is at most."""
+
+
+class Threads:
+    """Sets the number of BLAS threads for a training run, and puts back what was set before.
+
+        with Threads(wanted, largest) as threads:
+            threads.took(seconds)       after each step
+
+    `wanted` is kept to. Without it, small products run on one thread; for larger ones the run compares one thread
+    with as many as were set, from time to time. Several threads wait for one another many times in each product,
+    and when another process has the core of one of them, the rest loses a whole turn of the scheduler: a step then
+    takes a hundred times longer. So the first such step ends their turn, and the next one is the later, the more
+    often that has happened. The number of threads may change the last bits of a product.
+
+    Raises ValueError for a number below 1, or for one that NumPy's BLAS cannot be told.
+    """
+
+    def __init__(self, wanted: int | None, largest: int) -> None:
+        if wanted is not None:
+            if isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1:
+                raise ValueError(f"train: threads must be a whole number >= 1 or None, got {wanted!r}")
+            if _BLAS is None:
+                raise ValueError("train: threads can be set for OpenBLAS and MKL only, and NumPy has another BLAS here")
+        self._before = 1 if _BLAS is None else _BLAS[0]()
+        self._fixed = wanted or (1 if self._before == 1 or largest < SMALL else None)
+        self._comparison = self._compare(self._before)
+
+    def __enter__(self) -> Threads:
+        if self._fixed is None:
+            next(self._comparison)
+        else:
+            set_threads(int(self._fixed))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        set_threads(self._before)
+
+    def took(self, seconds: float) -> None:
+        """Notes how long a step took; the next one may run on another number of threads."""
+        if self._fixed is None:
+            self._comparison.send(seconds)
+
+    def _compare(self, several: int) -> Generator[None, float, None]:
+        """Receives each step's seconds."""
+        patience = FEW
+        yield  # the first step makes its arrays
+        while True:
+            set_threads(1)
+            alone = median([(yield), (yield), (yield)])
+            set_threads(several)
+            together: list[float] = []
+            while len(together) < MANY:
+                together.append((yield))
+                if together[-1] > 3 * alone or (len(together) == 5 and median(together) >= alone):
+                    break
+            else:
+                patience = FEW
+                continue
+            set_threads(1)
+            for _ in range(patience):
+                yield
+            patience = min(2 * patience, LONGEST)
+
+
+def set_threads(number: int) -> None:
+    """Tells NumPy's BLAS; nothing happens where it cannot be told."""
+    if _BLAS is not None:
+        _BLAS[1](number)
+
+
+def get_threads() -> int | None:
+    """How many threads NumPy's BLAS uses at most; None where it does not say."""
+    return None if _BLAS is None else _BLAS[0]()
+
+
+def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """The two functions of the BLAS that NumPy is linked to, and no other that may be loaded beside it."""
+    umath = sys.modules.get("numpy._core._multiarray_umath") or sys.modules.get("numpy.core._multiarray_umath")
+    # A library's own symbols include those of the libraries it is linked to, but not on Windows.
+    beside = os.path.join(os.path.dirname(np.__file__), os.pardir, "numpy.libs", "*openblas*.dll")
+    for path in (getattr(umath, "__file__", None), *glob.glob(beside)):
+        if path is None:
+            continue
+        library = ctypes.CDLL(path)
+        for get, set_ in (
+            ("scipy_openblas_get_num_threads64_", "scipy_openblas_set_num_threads64_"),
+            ("openblas_get_num_threads64_", "openblas_set_num_threads64_"),
+            ("openblas_get_num_threads", "openblas_set_num_threads"),
+            ("MKL_Get_Max_Threads", "MKL_Set_Num_Threads"),
+        ):
+            if hasattr(library, get) and hasattr(library, set_):
+                return getattr(library, get), getattr(library, set_)
+    return None
+
+
+_BLAS = _blas()
