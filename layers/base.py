@@ -175,7 +175,7 @@ class Layer(ABC):
 
     def keep(self, y: Array) -> Array:
         """`y` for the cache: a copy, since the caller may edit what forward returns; not so while training."""
-        return y.copy() if self.workspace is None else y
+        return y.copy(order="K") if self.workspace is None else y
 
     @property
     def wants_dx(self) -> bool:

@@ -40,7 +40,7 @@ class BinaryCE(Loss):
     def backward(self, upstream: float = 1.0) -> Array:
         z, miss, tail = self.recall()
         # p - y, with the other sign where z < 0, is (miss - tail (1 - miss)) / (1 + tail): no cancellation near p = y.
-        dscores = np.subtract(1, miss, out=self.out_like("dscores", z))
+        dscores: Array = np.subtract(1, miss, out=self.out_like("dscores", z))
         dscores *= tail
         np.subtract(miss, dscores, out=dscores)
         dscores /= np.add(1, tail, out=self.out_like("size", z))

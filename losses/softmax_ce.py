@@ -36,7 +36,9 @@ class SoftmaxCE(Loss):
                 labels = self._distributions(labels, scores)
                 at_labels = np.multiply(labels, z, out=self.out("at labels", z.shape, z.dtype))
             else:
-                labels = self.as_labels(labels, rows, classes) + row_starts(rows, classes)
+                # The places [B] of the labels' entries in the memory of an array [B x C].
+                places = self.out("places", (rows,), np.intp)
+                labels = np.add(self.as_labels(labels, rows, classes), row_starts(rows, classes), out=places)
                 at_labels = z.take(labels)
             exp = np.exp(z, out=z)
             exp.sum(axis=1, keepdims=True, out=total)
@@ -48,7 +50,7 @@ class SoftmaxCE(Loss):
         exp, total, labels = self.recall()
         factor = self.as_factor(upstream) / len(exp)
         scale = np.divide(factor, total, out=self.out("scale", total.shape, total.dtype))
-        dscores = np.multiply(exp, scale, out=self.out("dscores", exp.shape, exp.dtype))  # p / B
+        dscores: Array = np.multiply(exp, scale, out=self.out("dscores", exp.shape, exp.dtype))  # p / B
         if labels.ndim == 2:
             dscores -= np.multiply(labels, factor, out=self.out("at labels", exp.shape, exp.dtype))
         else:
@@ -68,9 +70,9 @@ class SoftmaxCE(Loss):
         if t.dtype.kind not in "iubf":
             raise TypeError(f"SoftmaxCE(): labels must be real numbers, got dtype {t.dtype}")
         t = t.astype(scores.dtype, copy=False)
-        bad = ~((t >= 0).all(axis=1) & (np.abs(t.sum(axis=1, dtype=np.float64) - 1) < 1e-3))
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
+        off = np.abs(t.sum(axis=1, dtype=np.float64) - 1)
+        if not (t.min() >= 0 and off.max() < 1e-3):
+            row = int(np.flatnonzero(~((t >= 0).all(axis=1) & (off < 1e-3)))[0])
             raise ValueError(
                 "SoftmaxCE(): labels of the scores' shape must be distributions, each row >= 0 with sum 1, "
                 f"got {t[row].tolist()} in row {row}"
