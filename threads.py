@@ -14,7 +14,7 @@ import numpy as np
 SMALL = 2**20
 """Multiplications in a run's largest product below which more than one thread gains nothing."""
 
-FEW, MANY, LONGEST = 50, 500, 5000
+FEW, MANY, LONGEST = 20, 500, 5000
 """Steps: that one thread is given at least, that several are given before a new comparison, that one is at most."""
 
 
@@ -27,8 +27,9 @@ class Threads:
     `wanted` is kept to. Without it, small products run on one thread; for larger ones the run compares one thread
     with as many as were set, from time to time. Several threads wait for one another many times in each product,
     and when another process has the core of one of them, the rest loses a whole turn of the scheduler: a step then
-    takes a hundred times longer. So the first such step ends their turn, and the next one is the later, the more
-    often that has happened. The number of threads may change the last bits of a product.
+    takes a hundred times longer. So their turn ends when it has lost as much time as ten steps take on one thread,
+    and the next one comes the later, the more often that has happened. The number of threads may change the last bits
+    of a product.
 
     Raises ValueError for a number below 1, or for one that NumPy's BLAS cannot be told.
     """
@@ -66,10 +67,10 @@ class Threads:
             set_threads(1)
             alone = median([(yield), (yield), (yield)])
             set_threads(several)
-            together: list[float] = []
-            while len(together) < MANY:
-                together.append((yield))
-                if together[-1] > 3 * alone or (len(together) == 5 and median(together) >= alone):
+            lost = 0.0
+            for _ in range(MANY):
+                lost = max(0.0, lost + (yield) - alone)
+                if lost > 10 * alone:
                     break
             else:
                 patience = FEW

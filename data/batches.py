@@ -67,17 +67,17 @@ class Batches:
         # mode="clip" is what lets take() write into `out` directly: to be able to raise for a row that does
         # not exist and leave `out` as it was, the default mode gathers into a copy first.
         if self._gathered is None:
-            np.take(self.x, rows, axis=0, out=x, mode="clip")
+            self.x.take(rows, axis=0, out=x, mode="clip")
             if self.scale != 1:
                 x *= self.scale
         else:
             gathered = self._gathered[: len(rows)]
-            np.take(self.x, rows, axis=0, out=gathered, mode="clip")
+            self.x.take(rows, axis=0, out=gathered, mode="clip")
             np.multiply(gathered, x.dtype.type(self.scale), out=x, dtype=x.dtype)
         return x
 
     def _labels(self, rows: Array) -> Array:
-        return np.take(self.y, rows, axis=0, out=self._y_pool.take(len(rows)), mode="clip")
+        return self.y.take(rows, axis=0, out=self._y_pool.take(len(rows)), mode="clip")
 
 
 class _Pool:
