@@ -1,0 +1,120 @@
+"""One step of training: handgrad beside its peers on the same net, weights and batches, and the limit of all.
+
+    python -m benchmarks.step [--quick] [--rounds N] [--nets WORD ...] [--peers NAME ...]
+                              [--markdown FILE] [--plot FILE]
+
+Each peer has processes of its own, one for each setting (1 and 2 threads; JAX also kept to one cpu). Only one works
+at a time: before it answers, each makes sure that its threads have gone to sleep. (Told to sleep at once by
+OMP_WAIT_POLICY=passive, PyTorch took twice as long.) For each net,
+
+1. every peer takes 20 steps from the same weights, which must end as they do in double precision, but for rounding;
+2. a short trial finds each peer's fastest setting;
+3. round by round, in an order drawn anew, each peer goes over the same batches, and its time a step is recorded.
+
+handgrad's time is that of train() itself, which shuffles the rows and gathers each batch, where its peers find theirs
+ready in memory; "handgrad, steps alone" is without that. A net that a library cannot have is left out of its table.
+What is not installed, and what fails, such as a compilation, is reported by name. So is how much of the machine others
+had meanwhile: with threads that wait for one another, one busy process more can double any of the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks import machine, tables
+from benchmarks.nets import NETS, NO_MOMENTUM, Net
+from benchmarks.peers import ENTRIES, Entry
+from benchmarks.results import Result, apart
+from benchmarks.worker import Worker, WorkerError
+
+
+def main(argv: list[str] | None = None) -> list[Result]:
+    arguments = parsed(argv)
+    nets = [net for net in NETS if any(word in net.name for word in arguments.nets)]
+    entries = [entry for entry in ENTRIES if entry.name in arguments.peers]
+    for entry in entries:
+        if not entry.installed:
+            print(f"{entry.name}: skipped, it is not installed (pip install {entry.package})")
+    entries = [entry for entry in entries if entry.installed]
+
+    about = f"{machine.description(entry.package for entry in entries)}; {arguments.rounds} rounds"
+    print(f"{about}\nmicroseconds a step: median (quartiles)")
+    results, workers = [], {entry: [Worker(entry.file, setting) for setting in entry.settings] for entry in entries}
+    try:
+        for net in nets:
+            results.append(measure(net, workers, arguments.rounds, arguments.trial))
+            print(f"\n{tables.text(results[-1])}", flush=True)
+    finally:
+        for candidates in workers.values():
+            for worker in candidates:
+                worker.close()
+    if arguments.markdown:
+        tables.write_markdown(arguments.markdown, results, about)
+    if arguments.plot:
+        tables.plot(arguments.plot, results, about)
+    return results
+
+
+def parsed(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.splitlines()[0])
+    peers = [entry.name for entry in ENTRIES]
+    parser.add_argument("--quick", action="store_true", help="5 rounds, and 1 to find the settings")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how many (30)")
+    parser.add_argument("--nets", nargs="+", metavar="WORD", default=[""], help="those with such a word in their name")
+    parser.add_argument("--peers", nargs="+", metavar="NAME", default=peers, choices=peers, help="only these")
+    parser.add_argument("--markdown", metavar="FILE", help="write a table there")
+    parser.add_argument("--plot", metavar="FILE", help="draw it there; needs the extra handgrad[plot]")
+    arguments = parser.parse_args(argv)
+    arguments.rounds = arguments.rounds or (5 if arguments.quick else 30)
+    arguments.trial = 1 if arguments.quick else 5
+    if not any(word in net.name for net in NETS for word in arguments.nets):
+        parser.error(f"{arguments.nets} is in no net's name; there are {'; '.join(net.name for net in NETS)}")
+    return arguments
+
+
+def measure(net: Net, workers: dict[Entry, list[Worker]], rounds: int, trial_rounds: int) -> Result:
+    result, ready = Result(net), {}
+    for entry, candidates in workers.items():
+        if entry.name == NO_MOMENTUM and not net.momentum:
+            continue
+        own = replace(net, momentum=0.0) if entry.name == NO_MOMENTUM else net
+        for worker in candidates:
+            try:
+                weights = worker.ask("load", own)
+            except WorkerError as error:
+                result.remarks.append(f"{entry.name}, {worker.setting}: {error}")
+                continue
+            if weights is None:
+                continue
+            ready.setdefault(entry.name, []).append(worker)
+            if weights:
+                result.off[entry.name] = max(apart(weights, own), result.off.get(entry.name, 0.0))
+
+    trial = timed([worker for candidates in ready.values() for worker in candidates], trial_rounds, result)
+    chosen = {name: min(candidates, key=lambda one: np.median(trial[one])) for name, candidates in ready.items()}
+    times = timed(list(chosen.values()), rounds, result)
+    result.times = {name: 1e6 * np.array(times[worker]) for name, worker in chosen.items()}
+    result.settings = {name: worker.setting for name, worker in chosen.items()}
+    return result
+
+
+def timed(workers: list[Worker], rounds: int, result: Result) -> dict[Worker, list[float]]:
+    """Seconds a step of each worker in each round, one worker after the other."""
+    rng, times = np.random.default_rng(0), {worker: [] for worker in workers}
+    for _ in range(rounds):
+        for i in rng.permutation(len(workers)):
+            passed = workers[i].ask("time")
+            times[workers[i]].append(passed.step)
+            result.passes.append(passed)
+            remark = f"{workers[i].file}, {workers[i].setting}: was still busy half a second after its turn"
+            if not passed.asleep and remark not in result.remarks:
+                result.remarks.append(remark)
+    return times
+
+
+if __name__ == "__main__":
+    sys.exit(any(result.wrong() for result in main()))
