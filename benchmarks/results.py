@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
 from benchmarks.nets import BEST, Limit, Net
 from benchmarks.peers import ENTRIES, HANDGRAD
-from benchmarks.peers.numpy_loop import Peer as Reference
-from benchmarks.worker import CHECKED_REPEATS, Pass
+from benchmarks.worker import Pass
+
+Weights: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
 
 TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 """How far a weight may be from the double precision's, as a share of the largest change in its array."""
@@ -59,13 +60,10 @@ class Result:
         return [name for name, off in self.off.items() if not off <= TOLERANCE[self.net.dtype]]
 
 
-def apart(weights: list[tuple[np.ndarray, np.ndarray]], net: Net) -> float:
+def apart(weights: Weights, reference: Weights, initial: Weights) -> float:
     """How far weights are from those that the same steps give in double precision; see TOLERANCE."""
-    reference = Reference(replace(net, dtype="float64"))
-    reference.load(CHECKED_REPEATS)
-    reference.run()
     largest = 0.0
-    for found, exact, start in zip(weights, reference.weights(), net.weights(), strict=True):
+    for found, exact, start in zip(weights, reference, initial, strict=True):
         for a, b, before in zip(found, exact, start, strict=True):
             largest = max(largest, np.max(np.abs(a - b)) / np.max(np.abs(b - before)))
     return largest

@@ -22,13 +22,14 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from benchmarks import machine, tables
 from benchmarks.nets import NETS, NO_MOMENTUM, Net
 from benchmarks.peers import ENTRIES, Entry
-from benchmarks.results import Result, apart
+from benchmarks.results import Result, Weights, apart
 from benchmarks.worker import Worker, WorkerError
 
 
@@ -82,6 +83,7 @@ def measure(net: Net, workers: dict[Entry, list[Worker]], rounds: int, trial_rou
         if entry.name == NO_MOMENTUM and not net.momentum:
             continue
         own = replace(net, momentum=0.0) if entry.name == NO_MOMENTUM else net
+        reference = in_double_precision(own)
         for worker in candidates:
             try:
                 weights = worker.ask("load", own)
@@ -92,7 +94,8 @@ def measure(net: Net, workers: dict[Entry, list[Worker]], rounds: int, trial_rou
                 continue
             ready.setdefault(entry.name, []).append(worker)
             if weights:
-                result.off[entry.name] = max(apart(weights, own), result.off.get(entry.name, 0.0))
+                off = apart(weights, reference, own.weights())
+                result.off[entry.name] = max(off, result.off.get(entry.name, 0.0))
 
     trial = timed([worker for candidates in ready.values() for worker in candidates], trial_rounds, result)
     chosen = {name: min(candidates, key=lambda one: np.median(trial[one])) for name, candidates in ready.items()}
@@ -100,6 +103,16 @@ def measure(net: Net, workers: dict[Entry, list[Worker]], rounds: int, trial_rou
     result.times = {name: 1e6 * np.array(times[worker]) for name, worker in chosen.items()}
     result.settings = {name: worker.setting for name, worker in chosen.items()}
     return result
+
+
+@cache
+def in_double_precision(net: Net) -> Weights:
+    """The weights after the steps that are compared, by plain NumPy."""
+    worker = Worker("numpy_loop", "1 thread")
+    try:
+        return worker.ask("load", replace(net, dtype="float64"))
+    finally:
+        worker.close()
 
 
 def timed(workers: list[Worker], rounds: int, result: Result) -> dict[Worker, list[float]]:
