@@ -5,9 +5,10 @@
     assert_gradients(layer, x)              the same in a test
     python gradcheck.py layers/fc.py        on the command line
 
-The story is told here; its parts are in the folder `checking`: a layer seen as a pure function (subject), where to
-look (points), numeric derivatives that know their error (numeric), right values (values), the other promises of a
-layer (contract), what went wrong (diagnosis, catalogue), and how it is told (report).
+The story is told here; its parts are in the folder `checking`: a layer seen as a pure function (subject), at which
+sizes and where to look (settings, points), numeric derivatives that know their error (numeric), right values (values,
+kinks, rounding), the other promises of a layer (contract), what went wrong (diagnosis and its catalogue), and how it
+is told (report, command).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from handgrad.checking.options import Options
 from handgrad.checking.points import Sizes
 from handgrad.checking.report import Finding, Report
 from handgrad.checking.settings import Builder, Setting, check_variants, first_rows, has_rows_as_input, one_row_fewer
-from handgrad.checking.subject import LayerError, Subject, describe, quiet
+from handgrad.checking.subject import LayerError, Subject, as_real, describe, quiet
 
 __all__ = ["Finding", "Report", "assert_gradients", "gradcheck", "sweep"]
 
@@ -83,9 +84,8 @@ def gradcheck(
         raise TypeError(f"extra must be a tuple of what forward takes after the inputs, got {type(extra).__name__}")
     subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
     options.must_hold(subject.at_hand)
-    given = (
-        None if upstream is None else list(map(_as_upstream, upstream if isinstance(upstream, tuple) else (upstream,)))
-    )
+    several = upstream if isinstance(upstream, tuple) else (upstream,)
+    given = None if upstream is None else [as_real(u, "upstream") for u in several]
     with quiet():
         examination = Examination(layer, options, reference)
         own = Setting(subject, {}, "", is_own=True, reproduce=f"gradcheck({describe(layer)}, ..., seed={options.seed})")
@@ -122,8 +122,8 @@ def sweep(
 
     make(sizes, rng) -> layer. inputs: the shape of each in the symbols of `sizes`; the first symbol of the first is
     the batch. extra(sizes, rng) -> what forward takes besides. point(sizes, rng) -> the inputs to begin with, by
-    default standard normal. variants: other sizes to try, each a part of `sizes`. A size that the layer refuses with a
-    ValueError is left out, which the report notes. The rest is as for `gradcheck`.
+    default standard normal. variants: other sizes to try, each a part of `sizes`. A size that the layer refuses is left
+    out, which the report notes. The rest is as for `gradcheck`.
     """
     options = Options.checked(domain, at_kink, skip, seed, reference)
     build = Builder(make, inputs, sizes, extra, point, options)
@@ -224,12 +224,3 @@ def _must_fit(upstream: Sequence[np.ndarray[Any, np.dtype[Any]]], subject: Subje
     if came != shapes:
         wanted, got = ", ".join(map(str, shapes)), ", ".join(map(str, came))
         raise ValueError(f"upstream must have the output's shape {wanted}, got {got}")
-
-
-def _as_upstream(upstream: npt.ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:
-    array = np.asarray(upstream)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"upstream must be real numbers, got dtype {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError("upstream must be finite numbers, got NaN or inf")
-    return array.astype(np.float64)

@@ -64,7 +64,7 @@ class Subject:
         for method in ("forward", "backward"):
             if not callable(getattr(layer, method, None)):
                 raise TypeError(f"a layer needs forward and backward, {describe(layer)} has no {method}")
-        self.at_hand: Point = {name: as_real(value, name) for name, value in inputs.items()}
+        self.at_hand: Point = {name: as_real(value, f"input {name}") for name, value in inputs.items()}
         self.inputs, self.extra = tuple(inputs), tuple(extra)
         with quiet():
             self.layer = in_double_precision(layer, list(self.at_hand.values()), self.extra)
@@ -256,17 +256,17 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def as_real(value: Any, name: str) -> Array:
+def as_real(value: Any, what: str) -> Array:
     """`value` as a new float64 array; TypeError for what is no real number."""
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ValueError(f"input {name} must be a rectangular array, got rows that differ") from None
+        raise ValueError(f"{what} must be a rectangular array, got rows that differ") from None
     if array.dtype.kind not in "buif":
-        raise TypeError(f"input {name} must be real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{what} must be real numbers, got dtype {array.dtype}")
     if not np.isfinite(array).all():
         index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
-        raise ValueError(f"input {name} must be finite numbers, got {array[tuple(index)]} at {index}")
+        raise ValueError(f"{what} must be finite numbers, got {array[tuple(index)]} at {index}")
     return np.array(array, np.float64)
 
 
