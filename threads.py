@@ -14,7 +14,7 @@ import numpy as np
 SMALL = 2**20
 """Multiplications in a run's largest product below which more than one thread gains nothing."""
 
-FEW, MANY, LONGEST = 20, 500, 5000
+FEW, MANY, LONGEST = 20, 200, 5000
 """Steps: that one thread is given at least, that several are given before a new comparison, that one is at most."""
 
 

@@ -167,11 +167,11 @@ class Layer(ABC):
         """The matrix product a b in such an array: in the memory order of `like`, else in the quickest one."""
         if like is not None:
             return product(a, b, self.out_like(name, like))
-        rows, columns = len(a), b.shape[1]
-        order: Any = "F" if column_major(rows, columns) else "C"
+        shape = a.shape[0], b.shape[1]
+        order: Any = "F" if column_major(*shape) else "C"
         if self.workspace is None:
-            return product(a, b, np.empty((rows, columns), self.dtype, order))
-        return product(a, b, self.workspace.array(name, (rows, columns), self.dtype, order))
+            return product(a, b, np.empty(shape, self.dtype, order))
+        return product(a, b, self.workspace.array(name, shape, self.dtype, order))
 
     def keep(self, y: Array) -> Array:
         """`y` for the cache: a copy, since the caller may edit what forward returns; not so while training."""

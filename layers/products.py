@@ -32,7 +32,7 @@ def product(a: Array, b: Array, out: Array) -> Array:
         product(b.T, a.T, out.T)
     elif len(a) == 1:  # a batch of one: a vector times a matrix, which not every BLAS notices by itself
         a[0].dot(b, out[0])
-    elif len(b) == 1 or out.size < LARGE:  # len(b) == 1: matmul has no BLAS call for an outer product
+    elif out.size < LARGE or len(b) == 1:  # len(b) == 1: matmul has no BLAS call for an outer product
         a.dot(b, out)
     else:
         np.matmul(a, b, out)
