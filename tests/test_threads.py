@@ -69,14 +69,14 @@ def steps(threads, count, seconds):
 def test_large_products_run_on_what_is_quicker(two):
     with Threads(None, SMALL) as threads:
         ran = steps(threads, 400, lambda n: 1.0 / n)
-        assert ran[:4] == [2, 1, 1, 1] and set(ran[4:]) == {2}
+        assert ran[:4] == [2, 1, 1, 1] and ran[4:].count(2) > 390
     with Threads(None, SMALL) as threads:
         ran = steps(threads, 400, lambda n: 1.0 * n)
         assert ran[:4] == [2, 1, 1, 1] and ran.count(2) < 60
     with Threads(None, SMALL) as threads:
         clock = itertools.count()
         ran = steps(threads, 400, lambda n: 5.0 if next(clock) % 50 == 40 else 1.0 / n)
-        assert ran.count(2) > 380  # now and then a slow step is no reason
+        assert ran.count(2) > 350  # now and then a slow step is no reason
     assert get_threads() == 2
 
 
