@@ -30,6 +30,7 @@ from handgrad.losses import Loss
 from handgrad.model import ABOUT, Sequential
 from handgrad.optim import SGD
 from handgrad.params import Array
+from handgrad.threads import Threads
 from handgrad.train import NonFiniteLoss, train
 
 LOSSES: dict[str, type[Loss]] = {"SoftmaxCE": losses.SoftmaxCE, "BinaryCE": losses.BinaryCE, "MSE": losses.MSE}
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--epochs", type=_whole(1), default=30, help="(30)")
     p.add_argument("--batch-size", type=_whole(1), default=64, metavar="ROWS", help="(64)")
     p.add_argument("--seed", type=_whole(0), default=0, help="of the initial weights and the shuffling (0)")
+    p.add_argument("--threads", type=_whole(1), help="for matrix products (as many as help, see docs/training.md)")
     p.add_argument("--out", metavar="DIR", help="folder for the results (a new one in runs/)")
     p.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in --out")
     p.set_defaults(run=_train)
@@ -121,6 +123,7 @@ def _train(arguments: argparse.Namespace) -> int:
     optimizer = _usable(
         SGD, model.params, arguments.lr, momentum=arguments.momentum, weight_decay=arguments.weight_decay
     )
+    _usable(Threads, arguments.threads, 1)  # refuses what NumPy's BLAS cannot be told
     out = _folder(arguments.out, str(source), arguments.overwrite)
 
     print(f"data: {source}, {len(training):,} training and {len(test):,} test rows of {features} features")
@@ -135,6 +138,7 @@ def _train(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             validation=test,
             rng=rng,
+            threads=arguments.threads,
         )
     except NonFiniteLoss as error:
         if len(error.history):

@@ -69,6 +69,14 @@ def test_the_same_seed_gives_the_same_numbers(capsys):
     assert history("--seed", "3") == history("--seed", "3") != history("--seed", "4")
 
 
+def test_the_number_of_threads_can_be_given(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "train", "--epochs", 1, "--threads", 1)[0] == 0
+    monkeypatch.setattr("handgrad.threads._BLAS", None)
+    code, _, err = run(capsys, "train", "--epochs", 1, "--threads", 1, "--out", "r")
+    assert code == 2 and "threads can be set for OpenBLAS and MKL only" in err and not Path("r").exists()
+
+
 @pytest.mark.parametrize("loss", ["SoftmaxCE", "BinaryCE", "MSE"])
 def test_train_and_predict_a_csv_with_words_for_labels(capsys, iris, tmp_path, loss):
     code, out, _ = run(
@@ -121,6 +129,7 @@ def test_an_earlier_run_is_not_overwritten_unasked(capsys, tmp_path):
         (["--momentum", "1"], "expected a number >= 0 and < 1, got '1'"),
         (["--weight-decay", "-1"], "expected a number >= 0, got '-1'"),
         (["--epochs", "0"], "expected a whole number >= 1, got '0'"),
+        (["--threads", "0"], "expected a whole number >= 1, got '0'"),
         (["--batch-size", "2.5"], "expected a whole number >= 1, got '2.5'"),
         (["--seed", "-1"], "expected a whole number >= 0, got '-1'"),
         (["--epoch", "3"], "unrecognized arguments"),
