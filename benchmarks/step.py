@@ -49,12 +49,12 @@ def main(argv: list[str] | None = None) -> list[Result]:
         for net in nets:
             results.append(measure(net, workers, arguments.rounds, arguments.trial))
             print(f"\n{tables.text(results[-1])}", flush=True)
+            if arguments.markdown:  # after each net: a run takes long, and may be ended
+                tables.write_markdown(arguments.markdown, results, about)
     finally:
         for candidates in workers.values():
             for worker in candidates:
                 worker.close()
-    if arguments.markdown:
-        tables.write_markdown(arguments.markdown, results, about)
     if arguments.plot:
         tables.plot(arguments.plot, results, about)
     return results
@@ -98,10 +98,12 @@ def measure(net: Net, workers: dict[Entry, list[Worker]], rounds: int, trial_rou
                 result.off[entry.name] = max(off, result.off.get(entry.name, 0.0))
 
     trial = timed([worker for candidates in ready.values() for worker in candidates], trial_rounds, result)
-    chosen = {name: min(candidates, key=lambda one: np.median(trial[one])) for name, candidates in ready.items()}
+    for name, candidates in ready.items():
+        if candidates := [worker for worker in candidates if worker in trial]:
+            result.settings[name] = min(candidates, key=lambda worker: np.median(trial[worker])).setting
+    chosen = {name: worker for name in ready for worker in ready[name] if worker.setting == result.settings.get(name)}
     times = timed(list(chosen.values()), rounds, result)
-    result.times = {name: 1e6 * np.array(times[worker]) for name, worker in chosen.items()}
-    result.settings = {name: worker.setting for name, worker in chosen.items()}
+    result.times = {name: 1e6 * np.array(times[worker]) for name, worker in chosen.items() if worker in times}
     return result
 
 
@@ -116,14 +118,19 @@ def in_double_precision(net: Net) -> Weights:
 
 
 def timed(workers: list[Worker], rounds: int, result: Result) -> dict[Worker, list[float]]:
-    """Seconds a step of each worker in each round, one worker after the other."""
+    """Seconds a step of each worker in each round, one worker after the other; without those that fail."""
     rng, times = np.random.default_rng(0), {worker: [] for worker in workers}
     for _ in range(rounds):
-        for i in rng.permutation(len(workers)):
-            passed = workers[i].ask("time")
-            times[workers[i]].append(passed.step)
+        for worker in rng.permutation(list(times)):
+            try:
+                passed = worker.ask("time")
+            except WorkerError as error:
+                del times[worker]
+                result.remarks.append(f"{worker.file}, {worker.setting}: {error}")
+                continue
+            times[worker].append(passed.step)
             result.passes.append(passed)
-            remark = f"{workers[i].file}, {workers[i].setting}: was still busy half a second after its turn"
+            remark = f"{worker.file}, {worker.setting}: was still busy half a second after its turn"
             if not passed.asleep and remark not in result.remarks:
                 result.remarks.append(remark)
     return times
