@@ -53,7 +53,11 @@ def _wrong_shape(name: str, gradient: Array, wanted: tuple[int, ...]) -> Finding
         message += ": it is transposed (or the factors are in the wrong order)"
     elif gradient.size == size:
         message += ": the right number of entries with other axes; broadcasting would hide it"
-    elif gradient.ndim == len(wanted) + 1 or gradient.size > size:
+    elif gradient.ndim == len(wanted):
+        message += (
+            ": an axis of another length, summed over the wrong axis, or padded, cropped or cut at the wrong place"
+        )
+    elif gradient.ndim > len(wanted):
         message += ": a sum over the batch or another axis is missing"
     else:
         message += ": too few entries, one axis too many is summed over or squeezed"

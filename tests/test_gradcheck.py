@@ -223,6 +223,29 @@ def test_the_sentence_says_what_the_numbers_are():
     assert "backward" in finding.corner and "numeric" in finding.corner
 
 
+def test_a_sentence_claims_no_more_than_the_numbers_show():
+    log_sigmoid = elementwise(lambda x: -np.logaddexp(0, -x), lambda x, y: 1 / (1 + np.exp(-x)))
+    assert "log(y)" not in str(log_sigmoid)  # the log of what is negative equals nothing
+    shape = affine(db=lambda s, u: u.sum(axis=1)).findings[0].message
+    assert "summed over the wrong axis" in shape and "missing" not in shape
+    added = affine(dW=lambda s, u: u.T @ s.x + 1e-4 * (np.arange(s.params["W"].size) == 7).reshape(s.params["W"].shape))
+    assert "nothing added" in str(added)
+
+    class PicksOther(Elementwise):
+        """Forward takes each row's largest entry, backward pays the first."""
+
+        def backward(self, upstream):
+            dx = np.zeros(self.x.shape)
+            dx[:, 0] = upstream
+            return dx
+
+    largest = sweep(
+        lambda sizes, rng: PicksOther(lambda x: x.max(axis=1), None), {"x": "N D"}, {"N": 3, "D": 9}, variants=[]
+    )
+    message = largest.findings[0].message
+    assert "in some places " in message and "backward gives 0" not in message
+
+
 @pytest.mark.parametrize("size", ["of size 1e3", "all equal"])
 def test_numbers_that_are_not_finite(size):
     def softmax(x):

@@ -74,6 +74,6 @@ def linear(place: Place) -> Iterator[Finding]:
                 + (
                     "clips; clipping belongs into the optimizer."
                     if clipped
-                    else "must be linear in the upstream (no abs, square, sign or clip of it)."
+                    else "must be linear in the upstream (no abs, square, sign, clip or gate of it, and nothing added)."
                 ),
             )

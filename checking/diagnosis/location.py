@@ -35,8 +35,12 @@ def located(evidence: Evidence) -> tuple[str, str]:
     if not text:
         cause, text = pattern(evidence)
     if not text:
-        cause, text = SPECIAL_CAUSES.get(evidence.values, ("", "in most places" if len(wrong) > 1 else "here"))
+        cause, text = SPECIAL_CAUSES.get(evidence.values, ("", _how_many(len(wrong), len(entries))))
     return cause or factor, f"{array} is wrong {text} ({share}){there}; {numbers}."
+
+
+def _how_many(wrong: int, looked_at: int) -> str:
+    return "here" if wrong == 1 else "in most places" if 2 * wrong > looked_at else "in some places"
 
 
 def _what_is_there(evidence: Evidence) -> tuple[str, str]:
@@ -45,6 +49,8 @@ def _what_is_there(evidence: Evidence) -> tuple[str, str]:
     for one in map(Seen.of, evidence.cases):
         numeric = one.case.numeric
         usable = one.wrong & (np.abs(numeric) > 1e-6 * np.abs(numeric[np.isfinite(numeric)]).max(initial=1e-300))
+        if np.any(one.wrong & ~usable & (one.case.analytic != 0)):
+            return "", ""  # something stands where 0 belongs
         ratios += (one.case.analytic[usable] / numeric[usable]).tolist()
     if len(ratios) < 2:
         return "", ""

@@ -31,7 +31,7 @@ def not_linear(case: Case) -> tuple[str, str] | None:
         )
     return "not-linear", (
         f"for {factor:g} times the upstream gradient {{d}} is not {factor:g} times itself: backward must be linear in "
-        "the upstream (no abs, square, sign or clip of it)."
+        "the upstream (no abs, square, sign, clip or gate of it, and nothing added)."
     )
 
 
