@@ -177,7 +177,7 @@ def says_no(passes, case):
 
 def compare(seeds):
     print(f"{len(BUGS)} planted bugs, {len(CORRECT)} correct layers in awkward conditions\n")
-    print(f"{'checker':<36} {'caught':>12} {'false alarms':>13} {'cause named':>12}")
+    print(f"{'checker':<36} {'caught':>12} {'false alarms':>13} {'named right / wrong':>20}")
     for name, (package, make) in PUBLIC.items():
         try:
             passes = make()
@@ -186,14 +186,17 @@ def compare(seeds):
             continue
         caught = sum(says_no(passes, case) for case in BUGS)
         alarms = sum(says_no(passes, case) for case in CORRECT)
-        print(f"{name:<36} {caught:>5} of {len(BUGS)} {alarms:>7} of {len(CORRECT)} {'0':>12}", flush=True)
-    missed, alarms, named, times = [], [], 0, []
+        print(f"{name:<36} {caught:>5} of {len(BUGS)} {alarms:>7} of {len(CORRECT)} {'0 / 0':>20}", flush=True)
+    missed, alarms, misnamed, times, named = [], [], [], [], 0
     for seed in range(seeds):
         for case in BUGS:
             report = sweep(**case.arguments(), seed=seed)
             if report.ok:
                 missed.append(f"{case.name} (seed {seed})")
-            named += any(finding.cause for finding in report.findings)
+            cause = case.cause_in(report)
+            if case.is_misnamed_by(cause):
+                misnamed.append(f"{case.name} (seed {seed}): {cause} for {' or '.join(case.causes) or 'none'}")
+            named += bool(cause) and not case.is_misnamed_by(cause)
         for case in CORRECT:
             start = time.perf_counter()
             report = sweep(**case.arguments(), seed=seed)
@@ -201,9 +204,9 @@ def compare(seeds):
             if not report.ok:
                 alarms.append(f"{case.name} (seed {seed})")
     bugs, correct = seeds * len(BUGS), seeds * len(CORRECT)
-    text = f"{bugs - len(missed):>5} of {bugs} {len(alarms):>7} of {correct} {named:>5} of {bugs}"
+    text = f"{bugs - len(missed):>5} of {bugs} {len(alarms):>7} of {correct} {f'{named} / {len(misnamed)}':>20}"
     print(f"{f'handgrad, {seeds} seed(s)':<36} {text}")
-    for what, names in (("missed", missed), ("false alarm", alarms)):
+    for what, names in (("missed", missed), ("false alarm", alarms), ("named wrong", misnamed)):
         for name in names:
             print(f"    {what}: {name}")
     print(f"a sweep of a correct layer: median {statistics.median(times):.3f} s, longest {max(times):.2f} s")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A layer for the gradient checker: right in awkward conditions, or wrong in one known way.
 
@@ -21,13 +21,21 @@ class Case:
     domain: dict | None = None  # {"p": (0, 1)}: the open interval an input or a parameter must stay in
     variants: tuple | None = None  # partial size dicts to try; by default each symbol 1, all equal, co-prime
     at_kink: str | None = None  # "left": at a kink the left derivative is the convention
-    array: str | None = None  # of a bug: the gradient ("dx", "dW"), the argument ("x", "upstream") or output ("y")
-    causes: tuple[str, ...] = ()  # of a bug: any of these words names it; () when to locate it is all one can ask
+    array: str | None = None  # of a bug: the gradient ("dx", "dW") or the output ("y") of which it must be told
+    causes: tuple[str, ...] = ()  # of a bug: the checker's words that name it; () when to locate it is all one can ask
 
     def arguments(self):
         """What `sweep` takes, by name."""
         names = ("make", "inputs", "sizes", "extra", "point", "domain", "variants", "at_kink")
         return {name: getattr(self, name) for name in names}
+
+    def cause_in(self, report):
+        """Of a bug: the cause that the report's line for its array names; "" where it names none."""
+        return next((finding.cause for finding in report.findings if finding.array == self.array), "")
+
+    def is_misnamed_by(self, cause):
+        """Whether that cause is another than those that are true."""
+        return bool(cause) and cause not in self.causes
 
 
 FIELDS = frozenset(field.name for field in fields(Case))

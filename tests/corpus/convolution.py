@@ -205,27 +205,23 @@ BUGS = [
         "dx with the kernel flipped",
         "dx",
         "kernel-flipped",
-        "flipped",
         tap=lambda self, i, j: self.params["K"][:, :, 2 - i, 2 - j],
     ),
     conv.bug("dx with the kernel transposed", "dx", "transposed", tap=lambda self, i, j: self.params["K"][:, :, j, i]),
     conv.bug("dx with channels and filters swapped when C = F", "dx", "transposed", tap=tap_by_channels),
-    conv.bug("dx with its padding", "dx", "shape", "padding", crop=lambda self, dx, H, W: dx),
-    conv.bug(
-        "dx cropped at one side only", "dx", "padding", "shifted", crop=lambda self, dx, H, W: dx[:, :, :H, :W].copy()
-    ),
-    conv.bug("dx overwrites where windows overlap", "dx", "overlap", add=overwrite),
+    conv.bug("dx with its padding", "dx", "wrong-shape", crop=lambda self, dx, H, W: dx),
+    conv.bug("dx cropped at one side only", "dx", "shifted", crop=lambda self, dx, H, W: dx[:, :, :H, :W].copy()),
+    conv.bug("dx overwrites where windows overlap", "dx", "overwritten-not-added", add=overwrite),
     conv.bug(
         "dx cropped to H x H, visible when H != W",
         "dx",
-        "shape",
+        "wrong-shape",
         sizes={"N": 2, "C": 2, "F": 3, "H": 4, "W": 4},
         crop=lambda self, dx, H, W: dx[:, :, self.pad : self.pad + H, self.pad : self.pad + H].copy(),
     ),
     conv.bug(
         "dK flipped",
         "dK",
-        "kernel-flipped",
         "flipped",
         dK=lambda self, upstream: Conv.dK(self, upstream)[:, :, ::-1, ::-1].copy(),
     ),
@@ -235,35 +231,32 @@ BUGS = [
     conv.bug(
         "dK of the first sample only",
         "dK",
-        "first-row-only",
+        "only-first-row",
         dK=lambda self, upstream: np.einsum("fhw,chwij->fcij", upstream[0], self.windows[0]),
     ),
-    conv.bug(
-        "dK divided by N", "dK", "extra-1/N", "1/N", dK=lambda self, upstream: Conv.dK(self, upstream) / len(upstream)
-    ),
+    conv.bug("dK divided by N", "dK", "extra-1/N", dK=lambda self, upstream: Conv.dK(self, upstream) / len(upstream)),
     conv.bug(
         "db averaged over the positions",
         "db",
-        "constant-factor",
+        "extra-1/(H*W)",
         db=lambda self, upstream: upstream.mean(axis=(2, 3)).sum(axis=0),
     ),
-    conv.bug("db not summed over the batch", "db", "shape", db=lambda self, upstream: upstream.sum(axis=(2, 3))),
+    conv.bug("db not summed over the batch", "db", "wrong-shape", db=lambda self, upstream: upstream.sum(axis=(2, 3))),
     conv.bug("im2col keeps the first input's columns", "dK", "stale-cache", make=KeepsColumns),
+    # the right sums of the wrong windows: no word for it
     strided.bug(
         "dK ignores the stride",
         "dK",
-        "stride-ignored",
         stride=2,
         dK=lambda self, upstream: np.einsum(
             "nfhw,nchwij->fcij", upstream, windows_of(self.padded, 3, 1)[:, :, : upstream.shape[2], : upstream.shape[3]]
         ),
     ),
-    max_pool.bug("every tie is paid in full", "dx", "tie-paid-twice", "kink", point=ties, spread=MaxPool.is_max),
+    max_pool.bug("every tie is paid in full", "dx", "tie", point=ties, spread=MaxPool.is_max),
     max_pool.bug(
         "a tie is paid to nobody",
         "dx",
-        "tie-not-paid",
-        "kink",
+        "tie",
         point=ties,
         spread=lambda self, i, j: (
             self.is_max(i, j) & (sum(self.is_max(*at) for at in np.ndindex(self.size, self.size)) == 1)
@@ -276,12 +269,16 @@ BUGS = [
         "permuted",
         spread=lambda self, i, j: self.first == j * self.size + i,
     ),
+    # paid to an entry that is not the maximum: no word for it
     max_pool.bug("always the window's first entry", "dx", spread=lambda self, i, j: (i, j) == (0, 0)),
-    max_pool.bug("overlapping windows overwrite", "dx", "overlap", add=overwrite, **overlapping),
+    max_pool.bug("overlapping windows overwrite", "dx", "overwritten-not-added", add=overwrite, **overlapping),
     avg_pool.bug("the division forgotten", "dx", "constant-factor", spread=lambda self, i, j: 1),
     global_pool.bug("divided by H^2, visible when H != W", "dx", "constant-factor", area=lambda self, H, W: H**2),
     upsample.bug(
-        "one entry of every block, not their sum", "dx", backward=lambda self, upstream: upstream[:, :, ::2, ::2].copy()
+        "one entry of every block, not their sum",
+        "dx",
+        "overwritten-not-added",
+        backward=lambda self, upstream: upstream[:, :, ::2, ::2].copy(),
     ),
 ]
 

@@ -251,36 +251,29 @@ BUGS = [
         "both gradients are one array",
         "da",
         "aliases-gradient",
-        "shared-gradients",
         backward=lambda self, upstream: (upstream.copy(),) * 2,
     ),
-    subtract.bug("db lacks its sign", "db", "sign", "equals-upstream", slopes=lambda self, a, b: (1.0, 1.0)),
+    subtract.bug("db lacks its sign", "db", "sign", slopes=lambda self, a, b: (1.0, 1.0)),
     multiply.bug("gradients swapped", "da", "swapped", slopes=lambda self, a, b: (a, b)),
     multiply.bug(
         "the kept input is overwritten in backward",
-        "a",
-        "argument-changed",
-        "kept-argument-changed",
+        "da",
+        "changes-input",
         make=EditsProductInPlace,
     ),
-    divide.bug("db lacks its square", "db", slopes=lambda self, a, b: (1 / b, -a / b)),
+    divide.bug("db lacks its square", "db", "extra-factor", slopes=lambda self, a, b: (1 / b, -a / b)),
     divide.bug("db lacks its sign", "db", "sign", slopes=lambda self, a, b: (1 / b, a / b**2)),
-    maximum.bug("a tie is paid twice", "db", "tie-paid-twice", "kink", slopes=lambda self, a, b: (a >= b, b >= a)),
-    maximum.bug("a tie is paid to nobody", "da", "tie-not-paid", "kink", slopes=lambda self, a, b: (a > b, b > a)),
+    maximum.bug("a tie is paid twice", "da", "tie", slopes=lambda self, a, b: (a >= b, b >= a)),
+    maximum.bug("a tie is paid to nobody", "da", "tie", slopes=lambda self, a, b: (a > b, b > a)),
     maximum.bug("the smaller one is paid", "da", "swapped", slopes=lambda self, a, b: (a < b, a >= b)),
-    hypot.bug(
-        "NaN at the origin", "da", "nonfinite", "zero-inputs", slopes=lambda self, a, b: (a / self.y, b / self.y)
-    ),
+    hypot.bug("NaN at the origin", "da", "nan", slopes=lambda self, a, b: (a / self.y, b / self.y)),
     hypot.bug(
         "2 at the origin, where no subgradient exceeds 1",
         "da",
-        "zero-inputs",
-        "kink",
+        "wrong-at-zero",
         slopes=lambda self, a, b: tuple(np.where(self.y == 0, 2, s) for s in Hypot.slopes(self, a, b)),
     ),
-    logaddexp.bug(
-        "inf at 1e3: log(e^a + e^b)", "y", "overflow", "nonfinite", f=lambda self, a, b: np.log(np.exp(a) + np.exp(b))
-    ),
+    logaddexp.bug("inf at 1e3: log(e^a + e^b)", "y", "overflow", f=lambda self, a, b: np.log(np.exp(a) + np.exp(b))),
     choose.bug(
         "the mask forgotten",
         "da",
@@ -293,7 +286,7 @@ BUGS = [
         "swapped",
         backward=lambda self, upstream: (np.where(self.mask, 0, upstream), np.where(self.mask, upstream, 0)),
     ),
-    add_row.bug("db not summed over the rows", "db", "shape", db=lambda self, upstream: upstream.copy()),
+    add_row.bug("db not summed over the rows", "db", "wrong-shape", db=lambda self, upstream: upstream.copy()),
     matmul.bug(
         "da by b where b.T belongs, when b is square",
         "da",
@@ -301,9 +294,9 @@ BUGS = [
         da=lambda self, upstream: upstream @ (self.b if self.b.shape[0] == self.b.shape[1] else self.b.T),
     ),
     concatenate.bug(
-        "split in equal halves", "da", "shape", split=lambda self: (self.a.shape[1] + self.b.shape[1]) // 2
+        "split in equal halves", "da", "wrong-shape", split=lambda self: (self.a.shape[1] + self.b.shape[1]) // 2
     ),
-    blend.bug("dt lacks b", "dt", dt=lambda self, upstream: upstream * self.a),
+    blend.bug("dt lacks b", "dt", "wrong-derivative", dt=lambda self, upstream: upstream * self.a),
     attention.bug(
         "the scale forgotten for k", "dk", "constant-factor", dk=lambda self, dscores: dscores.T @ self.q * self.scale()
     ),
@@ -314,7 +307,7 @@ BUGS = [
         dk=lambda self, dscores: (dscores if len(self.q) == len(self.k) else dscores.T) @ self.q,
     ),
     embedding.bug(
-        "repeated tokens are paid once: dW[tokens] += upstream", "dW", "repeated-index", "overlap", add=add_at_once
+        "repeated tokens are paid once: dW[tokens] += upstream", "dW", "overwritten-not-added", add=add_at_once
     ),
 ]
 

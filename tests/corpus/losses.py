@@ -241,7 +241,6 @@ BUGS = [
     softmax_ce.bug(
         "divided by N * C",
         "dscores",
-        "constant-factor",
         "extra-1/C",
         gradient=lambda self, scores, labels: SoftmaxCE.gradient(self, scores, labels) / scores.shape[1],
     ),
@@ -252,7 +251,9 @@ BUGS = [
         gradient=lambda self, scores, labels: softmax_of(scores) / len(scores),
     ),
     softmax_ce.bug("labels off by one", "dscores", "label-off-by-one", one_hot=on_labels(1)),
-    softmax_ce.bug("one_hot[:, labels] for one_hot[rows, labels]", "dscores", one_hot=columns_for_entries),
+    softmax_ce.bug(
+        "one_hot[:, labels] for one_hot[rows, labels]", "dscores", "broadcast-one-hot", one_hot=columns_for_entries
+    ),
     softmax_ce.bug(
         "one_hot - p",
         "dscores",
@@ -269,27 +270,25 @@ BUGS = [
         "inf at 1e3: the log of a softmax",
         "y",
         "overflow",
-        "nonfinite",
         value=lambda self, scores, labels: -np.log(softmax_of(scores))[np.arange(len(labels)), labels].mean(),
     ),
-    softmax_ce.bug("p clipped in the forward only", "dscores", "large-inputs", "clipped", make=ClippedSoftmaxCE),
+    softmax_ce.bug("p clipped in the forward only", "dscores", "wrong-where-large", make=ClippedSoftmaxCE),
     softmax_ce.bug(
         "the one-hot is subtracted again at every backward",
         "dscores",
         "not-repeatable",
-        "accumulates",
         make=SubtractsAgainAndAgain,
     ),
-    softmax_ce.bug("labels changed", "labels", "argument-changed", "kept-argument-changed", make=ShiftsLabels),
+    softmax_ce.bug("labels changed", "dscores", "changes-labels", make=ShiftsLabels),
+    # wrong at the labels alone, off by whole numbers: no word for it
     hinge.bug(
         "the label's column is paid once, not once a violation",
         "dscores",
         paid=lambda self, violated: violated.max(axis=1),
     ),
+    # zero at the labels alone: no word for it
     hinge.bug("the label's column is not paid", "dscores", paid=lambda self, violated: 0),
-    kl.bug(
-        "NaN by 0 * log(0) where a target is 0", "y", "nonfinite", entropy=lambda self, labels: labels * np.log(labels)
-    ),
+    kl.bug("NaN by 0 * log(0) where a target is 0", "y", "nan", entropy=lambda self, labels: labels * np.log(labels)),
     kl.bug(
         "target - p",
         "dscores",
@@ -299,26 +298,28 @@ BUGS = [
     mse.bug(
         "factor 2 missing",
         "dscores",
-        "factor-2",
-        "constant-factor",
+        "missing-factor-2",
         gradient=lambda self, scores, labels: (scores - labels) / scores.size,
     ),
     mse.bug(
         "divided by N only",
         "dscores",
-        "constant-factor",
         "missing-1/D",
         gradient=lambda self, scores, labels: 2 * (scores - labels) / len(scores),
     ),
     mse.bug(
         "labels - scores", "dscores", "sign", gradient=lambda self, scores, labels: 2 * (labels - scores) / scores.size
     ),
-    mse.bug("labels forgotten", "dscores", gradient=lambda self, scores, labels: 2 * scores / scores.size),
+    mse.bug(
+        "labels forgotten",
+        "dscores",
+        "targets-forgotten",
+        gradient=lambda self, scores, labels: 2 * scores / scores.size,
+    ),
     mae.bug(
         "NaN where scores equal labels",
         "dscores",
-        "nonfinite",
-        "kink",
+        "nan",
         extra=whole_targets,
         point=whole_scores("D"),
         gradient=lambda self, scores, labels: (scores - labels) / np.abs(scores - labels) / scores.size,
@@ -326,43 +327,43 @@ BUGS = [
     huber.bug(
         "quadratic beyond delta",
         "dscores",
-        "large-inputs",
-        "clipped",
+        "wrong-where-large",
         gradient=lambda self, scores, labels: (scores - labels) / scores.size,
     ),
     logit_bce.bug(
         "log(1 - sigmoid): inf at 1e3",
         "y",
         "overflow",
-        "nonfinite",
         value=lambda self, scores, labels: -np.log(np.where(labels, expit(scores), 1 - expit(scores))).mean(),
     ),
     logit_bce.bug(
         "the labels forgotten",
         "dscores",
-        "missing-one-hot",
+        "labels-forgotten",
         gradient=lambda self, scores, labels: expit(scores) / scores.size,
     ),
     bce.bug(
         "the second term's sign",
         "dscores",
+        "sign",
         gradient=lambda self, scores, labels: -((1 - labels) / (1 - scores) + labels / scores) / scores.size,
     ),
     bce.bug(
-        "the gradient for logits", "dscores", gradient=lambda self, scores, labels: (scores - labels) / scores.size
+        "the gradient for logits",
+        "dscores",
+        "extra-factor",
+        gradient=lambda self, scores, labels: (scores - labels) / scores.size,
     ),
     penalty.bug(
         "the penalty doubled",
         "dW",
-        "constant-factor",
-        "factor-2",
+        "extra-factor-2",
         dW=lambda self, upstream: 2 * upstream * self.strength * self.params["W"],
     ),
     penalty.bug(
         "the penalty's gradient ignores the upstream",
         "dW",
         "upstream-ignored",
-        "nonzero-at-zero",
         dW=lambda self, upstream: self.strength * self.params["W"],
     ),
 ]

@@ -215,22 +215,24 @@ BUGS = [
     batch_norm.bug(
         "the path through the mean forgotten",
         "dx",
-        "mean-path",
+        "mean-path-forgotten",
         dx=lambda self, dxhat: self.scale * (dxhat - self.xhat * self.mean(dxhat * self.xhat)),
     ),
     batch_norm.bug(
         "the path through the variance forgotten",
         "dx",
-        "variance-path",
+        "variance-path-forgotten",
         dx=lambda self, dxhat: self.scale * (dxhat - self.mean(dxhat)),
     ),
     batch_norm.bug(
-        "the gradient of evaluation mode", "dx", "mean-path", "variance-path", dx=lambda self, dxhat: self.scale * dxhat
+        "the gradient of evaluation mode", "dx", "statistics-as-constants", dx=lambda self, dxhat: self.scale * dxhat
     ),
     batch_norm.bug(
         "eps omitted in backward",
         "dx",
-        "eps",
+        "eps-omitted",
+        "nan",
+        "overflow",
         eps=1e-3,
         dx=lambda self, dxhat: BatchNorm.dx(self, dxhat) / self.scale / np.sqrt(self.var),
     ),
@@ -243,12 +245,13 @@ BUGS = [
     batch_norm.bug(
         "dgamma of x before it is centred and scaled",
         "dgamma",
+        "x-for-xhat",
         dgamma=lambda self, upstream: (upstream * self.xhat / self.scale).sum(axis=0),
     ),
     batch_norm.bug(
         "dgamma [1 x D] instead of [D]",
         "dgamma",
-        "shape",
+        "wrong-shape",
         dgamma=lambda self, upstream: (upstream * self.xhat).sum(axis=0, keepdims=True),
     ),
     batch_norm.bug(
@@ -260,11 +263,9 @@ BUGS = [
         ),
     ),
     batch_norm.bug(
-        "dbeta averaged over the batch", "dbeta", "extra-1/N", "1/N", dbeta=lambda self, upstream: upstream.mean(axis=0)
+        "dbeta averaged over the batch", "dbeta", "extra-1/N", dbeta=lambda self, upstream: upstream.mean(axis=0)
     ),
-    batch_norm.bug(
-        "dgamma and dbeta are one array", "dgamma", "aliases-gradient", "shared-gradients", make=SharesOneBuffer
-    ),
+    batch_norm.bug("dgamma and dbeta are one array", "dgamma", "aliases-gradient", make=SharesOneBuffer),
     batch_norm.bug("the first batch's variance is kept", "dx", "stale-cache", make=KeepsFirstStatistics),
     layer_norm.bug(
         "the means run over the batch",
@@ -272,38 +273,41 @@ BUGS = [
         "wrong-axis",
         dx=lambda self, dxhat: self.scale * (dxhat - dxhat.mean(axis=0) - self.xhat * (dxhat * self.xhat).mean(axis=0)),
     ),
-    layer_norm.bug("gamma multiplied in after the means", "dx", "gamma-forgotten", make=GammaAfterTheMeans),
+    layer_norm.bug("gamma multiplied in after the means", "dx", "gamma-misplaced", make=GammaAfterTheMeans),
     layer_norm.bug(
         "NaN in constant rows: eps omitted in backward",
         "dx",
-        "nonfinite",
-        "eps",
-        "constant-rows",
+        "eps-omitted",
+        "wrong-where-small",
+        "nan",
         eps=1e-12,
         dx=lambda self, dxhat: LayerNorm.dx(self, dxhat) / self.scale / np.sqrt(self.var),
     ),
     layer_norm.bug(
         "NaN in constant rows: no eps at all",
         "y",
-        "nonfinite",
-        "constant-rows",
+        "nan",
         scale_of=lambda self, var: 1 / np.sqrt(var),
     ),
     group_norm.bug(
         "groups folded in another order than unfolded",
         "dx",
         "permuted",
+        "wrong-order",
         backward=lambda self, upstream: self.ungrouped(self.dx(self.grouped(upstream)).swapaxes(1, 2)),
     ),
     centre.bug(
         "the path through the mean forgotten",
         "dx",
-        "mean-path",
+        "mean-path-forgotten",
         "equals-upstream",
         backward=lambda self, upstream: upstream.copy(),
     ),
     l2_norm.bug(
-        "the path through the norm forgotten", "dx", "norm-path", backward=lambda self, upstream: upstream / self.norm
+        "the path through the norm forgotten",
+        "dx",
+        "norm-path-forgotten",
+        backward=lambda self, upstream: upstream / self.norm,
     ),
     l2_norm.bug(
         "the projection uses x, not y",
@@ -322,8 +326,7 @@ BUGS = [
     norm.bug(
         "NaN in rows of zeros",
         "dx",
-        "nonfinite",
-        "zero-inputs",
+        "nan",
         backward=lambda self, upstream: upstream[:, None] * self.x / self.norm,
     ),
 ]

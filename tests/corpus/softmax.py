@@ -87,18 +87,19 @@ BUGS = [
     softmax.bug(
         "the sum lacks y",
         "dx",
+        "missing-weight-y",
         backward=lambda self, upstream: self.y * (upstream - upstream.sum(axis=-1, keepdims=True)),
     ),
+    # right in row 0 alone: no word for it
     softmax.bug(
         "every row uses the first row's y",
         "dx",
-        "first-row-only",
         backward=lambda self, upstream: self.y[0] * (upstream - (upstream @ self.y[0])[:, None]),
     ),
     softmax.bug(
         "the temperature forgotten",
         "dx",
-        "constant-factor",
+        "extra-factor-temperature",
         temperature=0.5,
         backward=lambda self, upstream: self.y * (upstream - (upstream * self.y).sum(axis=-1, keepdims=True)),
     ),
@@ -106,18 +107,19 @@ BUGS = [
         "NaN at 1e3: the maximum is not subtracted",
         "y",
         "overflow",
-        "nonfinite",
         softmax=lambda self, x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
     ),
     softmax.bug(
         "0 / 0 at 1e3: one maximum for all rows",
         "y",
         "overflow",
-        "nonfinite",
         softmax=lambda self, x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(axis=-1, keepdims=True),
     ),
     log_softmax.bug(
-        "the sum of the upstream taken for 1", "dx", backward=lambda self, upstream: upstream - np.exp(self.y)
+        "the sum of the upstream taken for 1",
+        "dx",
+        "missing-sum",
+        backward=lambda self, upstream: upstream - np.exp(self.y),
     ),
     log_softmax.bug(
         "the upstream summed over the batch",
@@ -129,7 +131,6 @@ BUGS = [
         "-inf at 1e3: the log of a softmax",
         "y",
         "overflow",
-        "nonfinite",
         log_softmax=lambda self, x: np.log(softmax_of(x)),
     ),
     logsumexp.bug("the upstream ignored", "dx", "upstream-ignored", backward=lambda self, upstream: self.p.copy()),
