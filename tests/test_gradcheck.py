@@ -1,6 +1,7 @@
 """The gradient checker through its API: what it accepts, what it reports, and that it changes nothing."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -175,6 +176,180 @@ def test_single_precision_inside_is_no_fault_but_in_backward_alone_it_is(rng):
     assert found(report) == {("dx", "value", "single-precision")}
 
 
+# What passes though it is awkward: each of these was once reported as wrong.
+
+
+class Single(Elementwise):
+    """Computes in float32 and hands out float64."""
+
+    def forward(self, x):
+        return super().forward(np.float32(x)).astype(np.float64)
+
+
+class SingleParameter:
+    """A float32 parameter, handed out in a dict that is new each time, and a view of it that forward reads."""
+
+    def __init__(self, rng):
+        self.W = rng.standard_normal((3, 5)).astype(np.float32)
+        self.WT = self.W.T
+
+    @property
+    def params(self):
+        return {"W": self.W}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.WT
+
+    def backward(self, upstream):
+        return upstream @ self.W, {"W": (upstream.T @ self.x).astype(np.float32)}
+
+
+class Picks:
+    """Each output is one entry of its row: `places(x)` says which."""
+
+    def __init__(self, places):
+        self.places = places
+
+    def forward(self, x):
+        self.x = x
+        return np.take_along_axis(x, self.places(x), axis=1)
+
+    def backward(self, upstream):
+        dx = np.zeros(self.x.shape)
+        np.put_along_axis(dx, self.places(self.x), upstream, axis=1)
+        return dx
+
+
+class RandomMask:
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape) > 0.3
+        return x * self.mask
+
+    def backward(self, upstream):
+        return upstream * self.mask
+
+
+class StochasticDepth:
+    """y = x + keep * tanh(x), where the generator decides for the whole batch."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def forward(self, x):
+        self.keep, self.y = self.rng.random() < 0.7, np.tanh(x)
+        return x + self.keep * self.y
+
+    def backward(self, upstream):
+        return upstream * (1 + self.keep * (1 - self.y**2))
+
+
+class Refuses(Elementwise):
+    def forward(self, x):
+        if np.any(x <= 0):
+            raise ValueError("the logarithm needs x > 0")
+        return super().forward(x)
+
+
+class KeepsTargets:
+    def __init__(self, targets):
+        self.targets = targets
+
+    def forward(self, scores):
+        self.d = scores - self.targets
+        return float(np.mean(self.d**2))
+
+    def backward(self, upstream=1.0):
+        return upstream * 2 * self.d / self.d.size
+
+
+TIES = np.array([[1.0, 1.0, 1.0], [0.0, 2.0, 2.0], [0.0, 0.0, -1.0], [3.0, 1.0, 2.0]])
+TINY = 1e-12
+AWKWARD = {
+    "float32 inside, whole outputs": lambda rng: (Single(lambda x: 3 * x, lambda x, y: 3.0), np.ones((2, 3))),
+    "a float32 parameter": lambda rng: (SingleParameter(rng), rng.standard_normal((4, 5))),
+    "median of three, ties": lambda rng: (Picks(lambda x: np.argsort(x, axis=1, kind="stable")[:, 1:2]), TIES),
+    "sort, ties": lambda rng: (Picks(lambda x: np.argsort(x, axis=1, kind="stable")), TIES),
+    "x / max(|x|, 1e-12) at 0": lambda rng: (
+        Elementwise(lambda x: x / np.maximum(np.abs(x), TINY), lambda x, y: np.where(np.abs(x) < TINY, 1 / TINY, 0)),
+        np.array([[0.0, 1.0, -2.0]]),
+    ),
+    "time stamps": lambda rng: (
+        Elementwise(lambda x: np.tanh(x - 1.7e9), lambda x, y: 1 - y**2),
+        1.7e9 + rng.standard_normal((3, 4)),
+    ),
+    "np.random.rand": lambda rng: (RandomMask(), rng.standard_normal((4, 5))),
+    "a Dropout that hardly ever drops": lambda rng: (
+        Sequential(FC(4, 5, rng=rng), Dropout(0.02, rng=3), Tanh()),
+        rng.standard_normal((3, 4)),
+    ),
+    "stochastic depth": lambda rng: (StochasticDepth(np.random.default_rng(1)), rng.standard_normal((3, 4))),
+    "refuses what is outside its domain": lambda rng: (
+        Refuses(np.log, lambda x, y: 1 / x),
+        rng.uniform(0.5, 2, (3, 4)),
+    ),
+    "targets kept in the layer": lambda rng: (KeepsTargets(rng.standard_normal((4, 3))), rng.standard_normal((4, 3))),
+    "1e180 times tanh": lambda rng: (
+        Elementwise(lambda x: 1e180 * np.tanh(x), lambda x, y: 1e180 * (1 - np.tanh(x) ** 2)),
+        rng.standard_normal((3, 4)),
+    ),
+    "cancelled digits": lambda rng: (
+        Elementwise(lambda x: np.sqrt(1e8 + x) - 1e4, lambda x, y: 0.5 / np.sqrt(1e8 + x)),
+        rng.standard_normal((3, 4)),
+    ),
+    "math.exp": lambda rng: (Elementwise(np.vectorize(math.exp), lambda x, y: y), rng.standard_normal((3, 4))),
+}
+
+
+@pytest.mark.parametrize("make", AWKWARD.values(), ids=AWKWARD)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_awkward_but_correct_layers_pass(make, seed, rng):
+    layer, x = make(rng)
+    assert_gradients(layer, x, seed=seed)
+
+
+def test_parameters_of_integers_are_differentiated_as_floats(rng):
+    layer = Affine(SIZES, rng)
+    layer.params["W"] = rng.integers(-3, 4, (3, 5))
+    assert_gradients(layer, rng.standard_normal((4, 5)))
+    assert layer.params["W"].dtype.kind == "i"
+
+
+def test_several_outputs_with_an_upstream_each(rng):
+    class Split:
+        def forward(self, x):
+            return x[:, :2] * 2, x[:, 2:] * 3
+
+        def backward(self, du, dv):
+            return np.concatenate([2 * du, 3 * dv], axis=1)
+
+    x, upstream = rng.standard_normal((3, 5)), (rng.standard_normal((3, 2)), rng.standard_normal((3, 3)))
+    assert_gradients(Split(), x)
+    assert_gradients(Split(), x, upstream=upstream)
+    with pytest.raises(ValueError, match=r"upstream must have the output's shape \(3, 2\), \(3, 3\), got \(3, 2\)"):
+        gradcheck(Split(), x, upstream=upstream[:1])
+
+
+def test_half_precision_is_refused_not_guessed(rng):
+    report = gradcheck(
+        Elementwise(lambda x: np.float16(x) * 2, lambda x, y: np.float16(2)), rng.standard_normal((3, 4))
+    )
+    assert not report.findings and "half precision" in report.unresolved[0].message
+
+
+def test_what_was_left_out_is_noted(rng):
+    class RefusesOne(Elementwise):
+        def forward(self, x):
+            if len(x) < 2:
+                raise ValueError("a batch of one has no variance")
+            return super().forward(x)
+
+    report = gradcheck(RefusesOne(np.tanh, lambda x, y: 1 - y**2), rng.standard_normal((3, 4)))
+    assert report.ok
+    assert report.notes == ["a batch of one: left out, forward raised ValueError: a batch of one has no variance"]
+    assert report.notes[0] in str(report)
+
+
 # What is found, and how it is called.
 
 
@@ -221,6 +396,41 @@ def test_the_sentence_says_what_the_numbers_are():
     finding = report.findings[0]
     assert finding.analytic != pytest.approx(finding.numeric) and finding.error < 1e-6
     assert "backward" in finding.corner and "numeric" in finding.corner
+
+
+class Unscaled:
+    """Dropout of a fixed mask, its scale forgotten in backward: 1 / (1 - 0.4) = 5 / 3 is D / N, too."""
+
+    p = 0.4
+
+    def __init__(self, sizes, rng):
+        self.mask = (np.arange(sizes["N"] * sizes["D"]).reshape(sizes["N"], sizes["D"]) % 5 > 1) / (1 - self.p)
+
+    def forward(self, x):
+        return x * self.mask
+
+    def backward(self, upstream):
+        return upstream * (self.mask > 0)
+
+
+def test_a_number_that_happens_to_be_a_ratio_of_sizes_is_not_blamed_on_them():
+    def cause(make):
+        (finding,) = sweep(make, {"x": "N D"}, {"N": 3, "D": 5}).findings
+        return finding.cause
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    assert cause(Unscaled) == "missing-scale-1/(1-p)"
+    assert cause(lambda sizes, rng: Elementwise(sigmoid, lambda x, y: 0.6 * y * (1 - y))) == "constant-factor"
+
+
+def test_small_and_rare_mistakes_are_named(rng):
+    clipped = affine(dW=lambda s, u: np.clip(u, -2.5, 2.5).T @ s.x)
+    assert {(a, c) for a, _, c in found(clipped)} == {("dW", "upstream-clipped")}
+    nearly = elementwise(np.tanh, lambda x, y: (1 + 1e-7) * (1 - y**2))
+    assert [finding.array for finding in nearly.findings] == ["dx"]
+    assert nearly.findings[0].cause in ("constant-factor", "")
 
 
 def test_a_sentence_claims_no_more_than_the_numbers_show():
@@ -436,22 +646,87 @@ def test_a_reference_is_held_against_forward_first(rng):
     assert report.findings[0].cause == "wrong-forward"
 
 
+class Bare:
+    """A layer with whatever parameters."""
+
+    def __init__(self, params=None):
+        self.params = params
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, upstream):
+        return 2 * upstream
+
+
+def swept(**changes):
+    arguments = {"make": lambda s, r: ReLU(), "inputs": {"x": "N D"}, "sizes": {"N": 2, "D": 3}, **changes}
+    return sweep(**arguments)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        # the layer and its inputs
         (lambda x: gradcheck(object(), x), "a layer needs forward and backward, object has no forward"),
+        (lambda x: gradcheck(ReLU, x), r"expected a layer, such as ReLU\(...\), got the class ReLU itself"),
+        (lambda x: gradcheck(Bare([1]), x), "params must be a mapping of names to arrays, Bare has list"),
+        (lambda x: gradcheck(Bare({"W": "a"}), x), "params must be a mapping of names to arrays, Bare has 'W': str"),
+        (lambda x: gradcheck(Bare({"x": x}), x), "an input and a parameter have the same name: x"),
         (lambda x: gradcheck(ReLU()), "expected the inputs at which to check, got none"),
         (lambda x: gradcheck(ReLU(), ["a"]), "input x must be real numbers, got dtype <U1"),
-        (lambda x: gradcheck(ReLU(), x, skip=["alias"]), "there is no item 'alias'; there are unchanged-arguments"),
-        (lambda x: gradcheck(ReLU(), x, at_kink="up"), "at_kink must be 'left', 'right', 'mean' or None, got 'up'"),
-        (lambda x: gradcheck(ReLU(), x, domain={"x": (1, 0)}), "domain of x must be an interval"),
+        (lambda x: gradcheck(ReLU(), x * 1j), "input x must be real numbers, got dtype complex128"),
+        (lambda x: gradcheck(ReLU(), [[1.0], [1.0, 2.0]]), "input x must be a rectangular array, got rows that differ"),
+        (lambda x: gradcheck(ReLU(), [[1.0, np.nan]]), r"input x must be finite numbers, got nan at \[0, 1\]"),
+        (
+            lambda x: gradcheck(MSE(), x, extra=x),
+            "extra must be a tuple of what forward takes after the inputs, got nd",
+        ),
+        # the upstream gradient
         (
             lambda x: gradcheck(ReLU(), x, upstream=np.ones(3)),
             r"upstream must have the output's shape \(3, 4\), got \(3,\)",
         ),
-        (lambda x: sweep(lambda s, r: ReLU(), {"x": "N K"}, {"N": 2}), "the shape 'N K' of x has 'K', sizes has N"),
-        (lambda x: sweep(lambda s, r: ReLU(), {}, {"N": 2}), "inputs must name each input"),
-        (lambda x: sweep(lambda s, r: ReLU(), {"x": "N"}, {"N": 2}, variants=[{"M": 1}]), "there is no size 'M'"),
+        (lambda x: gradcheck(ReLU(), x, upstream=x * 1j), "upstream must be real numbers, got dtype complex128"),
+        (lambda x: gradcheck(ReLU(), x, upstream=x + np.inf), "upstream must be finite numbers, got NaN or inf"),
+        # options of both
+        (lambda x: gradcheck(ReLU(), x, skip=["alias"]), "there is no item 'alias'; there are unchanged-arguments"),
+        (lambda x: gradcheck(ReLU(), x, skip=3), r"skip must be a sequence of items such as \('layouts',\), got 3"),
+        (lambda x: gradcheck(ReLU(), x, at_kink="up"), "at_kink must be 'left', 'right', 'mean' or None, got 'up'"),
+        (lambda x: gradcheck(ReLU(), x, domain={"x": (1, 0)}), "domain of x must be an interval"),
+        (lambda x: gradcheck(ReLU(), x, domain={"x": 1}), r"domain of x must be a pair \(low, high\), got 1"),
+        (lambda x: gradcheck(ReLU(), x, domain=(0, 1)), r'domain must be a mapping such as {"p": \(0, 1\)}, got'),
+        (
+            lambda x: gradcheck(ReLU(), x, domain={"y": (0, 1)}),
+            "domain: there is no input or parameter 'y'; there are x",
+        ),
+        (lambda x: gradcheck(ReLU(), 0 * x, domain={"x": (0, 1)}), "x must lie inside .* the given one is from 0 to 0"),
+        (lambda x: gradcheck(ReLU(), x, seed=-1), "seed must be a whole number >= 0, got -1"),
+        (lambda x: gradcheck(ReLU(), x, seed=True), "seed must be a whole number >= 0, got True"),
+        (lambda x: gradcheck(ReLU(), x, seed=1.5), "seed must be a whole number >= 0, got 1.5"),
+        (lambda x: gradcheck(ReLU(), x, reference=3), "reference must be a function .* got 3"),
+        (lambda x: gradcheck(ReLU(), x, reference=lambda layer, x: 1 / 0), "reference raised ZeroDivisionError"),
+        (lambda x: swept(domain={"y": (0, 1)}), "domain: there is no input or parameter 'y'; there are x"),
+        (lambda x: swept(seed=-1), "seed must be a whole number >= 0, got -1"),
+        # what sweep takes
+        (lambda x: swept(make=ReLU()), r"make must be a function of \(sizes, rng\), got"),
+        (lambda x: swept(make=lambda s, r: ReLU), "expected a layer, such as ReLU"),
+        (lambda x: swept(extra=(1,)), r"extra must be a function of \(sizes, rng\), got \(1,\)"),
+        (
+            lambda x: swept(extra=lambda s, r: 1),
+            "extra must return a tuple of what forward takes after the inputs, got 1",
+        ),
+        (lambda x: swept(point=x), r"point must be a function of \(sizes, rng\), got"),
+        (lambda x: swept(point=lambda s, r: x), r"point must return a tuple of 1 \(x\), got ndarray"),
+        (lambda x: swept(point=lambda s, r: (x, x)), r"point must return a tuple of 1 \(x\), got 2"),
+        (lambda x: swept(inputs={"x": "N K"}), "the shape 'N K' of x has 'K', sizes has N, D"),
+        (lambda x: swept(inputs={}), "inputs must name each input"),
+        (lambda x: swept(inputs={"x": (2, 3)}), "inputs must name each input and its shape"),
+        (lambda x: swept(sizes={"N": 0, "D": 3}), "sizes must give each symbol a number >= 1"),
+        (lambda x: swept(sizes=[2, 3]), "sizes must give each symbol a number >= 1"),
+        (lambda x: swept(variants=[{"M": 1}]), "variants: there is no size 'M'; sizes has N, D"),
+        (lambda x: swept(variants=[{"N": 0}]), 'variants must be mappings such as {"N": 1}'),
+        (lambda x: swept(variants=3), r'variants must be a list of sizes such as \[{"N": 1}\], got 3'),
     ],
 )
 def test_arguments_that_cannot_be_used(call, message, rng):
