@@ -688,7 +688,7 @@ def swept(**changes):
             r"upstream must have the output's shape \(3, 4\), got \(3,\)",
         ),
         (lambda x: gradcheck(ReLU(), x, upstream=x * 1j), "upstream must be real numbers, got dtype complex128"),
-        (lambda x: gradcheck(ReLU(), x, upstream=x + np.inf), "upstream must be finite numbers, got NaN or inf"),
+        (lambda x: gradcheck(ReLU(), x, upstream=x + np.inf), "upstream must be finite numbers, got inf at"),
         # options of both
         (lambda x: gradcheck(ReLU(), x, skip=["alias"]), "there is no item 'alias'; there are unchanged-arguments"),
         (lambda x: gradcheck(ReLU(), x, skip=3), r"skip must be a sequence of items such as \('layouts',\), got 3"),
