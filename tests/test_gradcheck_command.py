@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -114,6 +115,157 @@ def test_classes_that_need_arguments_and_labels(student, capsys):
     assert main(["mine:Pick"]) == 0
 
 
+NEEDS = """
+class Needs:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+    def backward(self, upstream):
+        return self.factor * upstream
+"""
+
+
+@pytest.mark.parametrize(
+    ("formula", "code"), [("2 * self.x * upstream", 2), ("self.x * upstream", 1), ("upstream / 0 + [1][3]", 4)]
+)
+def test_a_class_that_cannot_be_built_does_not_hide_the_others(formula, code, student, capsys):
+    assert main([student(STUDENT.format(formula=formula) + NEEDS)]) == code
+    out = capsys.readouterr().out
+    assert "Needs   layer   not checked: Needs cannot be constructed (TypeError" in out and "Square  dx" in out
+    assert main([student(NEEDS + STUDENT.format(formula=formula))]) == code
+
+
+HANDOUT_FC = """
+import numpy as np
+
+class FC:
+    def __init__(self, n_in, n_out, rng=None):
+        rng = rng or np.random.default_rng(0)
+        self.params = {{"{W}": rng.standard_normal((n_out, n_in)), "{b}": np.zeros(n_out)}}
+
+    def forward(self, x):
+        self.x = x
+        return {forward}
+
+    def backward(self, upstream):
+        {backward}
+"""
+FORWARD = "x @ self.params['weight'].T + self.params['bias']"
+BACKWARD = "return upstream @ self.params['weight'], {'weight': upstream.T @ self.x, 'bias': upstream.sum(axis=0)}"
+
+
+def handout_fc(forward=FORWARD, backward=BACKWARD, W="weight", b="bias"):
+    return HANDOUT_FC.format(forward=forward, backward=backward, W=W, b=b)
+
+
+def arrays_of(junit_file):
+    """The (array, verdict, type) of every test case."""
+    cases = ElementTree.parse(junit_file).getroot().iter("testcase")
+    return [(case.get("name"), *((child.tag, child.get("type")) for child in list(case)[:1])) for case in cases]
+
+
+def test_a_handouts_fc_may_call_its_parameters_otherwise_and_take_no_bias(student, capsys):
+    assert main([student(handout_fc())]) == 0
+    assert "1 checked, 0 wrong" in capsys.readouterr().out  # not a second time without bias, which it does not take
+    assert main([student(handout_fc(forward=f"2 * ({FORWARD})"))]) == 1
+    assert "forward is not what this layer computes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["a", "alpha", "slope", "negative_slope"])
+def test_a_handouts_leaky_relu_may_call_its_slope_otherwise(name, student, capsys):
+    def written(factor):
+        return student(
+            f"import numpy as np\n\nclass LeakyReLU:\n    def __init__(self, {name}):\n        self.{name} = {name}\n"
+            f"    def forward(self, x):\n        self.x = x\n"
+            f"        return np.where(x > 0, x, {factor} * self.{name} * x)\n    def backward(self, upstream):\n"
+            f"        return upstream * np.where(self.x > 0, 1, {factor} * self.{name})\n"
+        )
+
+    assert main([written(1)]) == 0
+    assert main([written(2)]) == 1
+    assert "forward is not what this layer computes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["p", "rate", "drop"])
+def test_a_handouts_dropout_may_call_its_rate_otherwise(name, student, capsys):
+    def written(scale):
+        return student(
+            f"import numpy as np\n\nclass Dropout:\n    def __init__(self, {name}, rng):\n"
+            f"        self.{name}, self.rng = {name}, rng\n    def forward(self, x):\n"
+            f"        self.mask = (self.rng.random(x.shape) >= self.{name}) * {scale}\n        return x * self.mask\n"
+            f"    def backward(self, upstream):\n        return upstream * self.mask\n"
+        )
+
+    assert main([written(f"1 / (1 - self.{name})")]) == 0
+    assert main([written("1.0")]) == 1
+    assert "forward is not what this layer computes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("backward", "options", "expected"),
+    [
+        (
+            "raise RuntimeError('no cache')",
+            [],
+            [("dx", ("error", "crash")), ("dW", ("error", "unchecked")), ("db", ("error", "unchecked"))],
+        ),
+        (
+            "return upstream @ self.params['W'], {'W': upstream.T @ self.x}",
+            [],
+            [("dx",), ("dW",), ("db", ("failure", "missing-gradient"))],
+        ),
+        (
+            "while True: pass",
+            ["--timeout", "3"],
+            [("dx", ("error", "crash")), ("dW", ("error", "crash")), ("db", ("error", "crash"))],
+        ),
+    ],
+    ids=["raises", "missing", "hangs"],
+)
+def test_every_array_is_listed_whatever_happens(backward, options, expected, student):
+    forward = FORWARD.replace("weight", "W").replace("bias", "b")
+    name = student(handout_fc(forward, backward, "W", "b"))
+    assert main([name, "--junit", "out.xml", "--json", "out.json", *options]) in (1, 4)
+    assert arrays_of("out.xml") == expected
+    (report,) = json.loads(Path("out.json").read_text())["reports"]
+    verdicts = {array: row["verdict"] for array, row in report["arrays"].items()}
+    assert list(verdicts) == ["dx", "dW", "db"]
+    if "raise" in backward:
+        assert verdicts == {"dx": "wrong", "dW": "unchecked", "db": "unchecked"}
+
+
+def test_bad_usage_is_written_too_lest_an_earlier_report_be_read(student, capsys):
+    name = student()
+    assert main([name, "--json", "out.json", "--junit", "out.xml"]) == 0
+    student("import nowhere")
+    assert main([name, "--json", "out.json", "--junit", "out.xml"]) == 2
+    written = json.loads(Path("out.json").read_text())
+    assert written["exit"] == 2 and written["reports"] == [] and "No module named 'nowhere'" in written["error"]
+    assert arrays_of("out.xml") == [("layer", ("error", "unusable"))]
+
+
+def test_the_interval_of_an_input(student, capsys):
+    text = STUDENT.format(formula="upstream / self.x").replace("x * x", "np.log(x)")
+    assert main([student(text)]) == 3
+    assert main([student(text), "--domain", "x=0:inf"]) == 0
+
+
+@pytest.mark.xfail(reason="the layer is reported as not-checked, with exit code 4", strict=True)
+def test_the_interval_of_what_is_no_input_is_bad_usage(student):
+    assert main([student(), "--domain", "z=0:inf"]) == 2
+
+
+def test_a_file_in_the_checkout_may_import_what_lies_beside_it():
+    with tempfile.TemporaryDirectory(dir=Path(handgrad.__file__).parent) as folder:
+        (Path(folder) / "helper_of_mine.py").write_text("def double(x):\n    return 2 * x\n")
+        file = Path(folder) / "mine.py"
+        file.write_text("import helper_of_mine\n" + STUDENT.format(formula="helper_of_mine.double(self.x) * upstream"))
+        assert main([str(file)]) == 0
+
+
 def test_what_is_written(student, capsys):
     name = student(formula="self.x * upstream")
     assert main([name, "--json", "out.json", "--junit", "out.xml", "--seed", "7"]) == 1
@@ -194,6 +346,11 @@ def test_files_that_cannot_be_used(text, message, student, capsys):
         (["--input", "8x4"], "--input needs a target"),
         (["FC(4, 3)", "--json", "no/where.json"], "no/where.json: there is no folder no"),
         (["FC(4, 3)", "--plot"], "--plot draws what --explain says; give both"),
+        (["FC(4, 3)", "--explain", "--plot", "x.xyz"], "--plot: expected a file named .png, .pdf, .svg, got 'x.xyz'"),
+        (["mine.py", "--json", "mine.py"], "--json mine.py would overwrite another file of this command"),
+        (["mine.py:Square", "--junit", "./mine.py"], "--junit ./mine.py would overwrite another file"),
+        (["FC(4, 3)", "--json", "out", "--junit", "out"], "--junit out would overwrite another file"),
+        (["FC(4, 3)", "--json", "."], "--json: expected the name of a file, got '.'"),
     ],
 )
 def test_bad_usage(arguments, message, student, capsys):
@@ -203,7 +360,17 @@ def test_bad_usage(arguments, message, student, capsys):
 
 
 @pytest.mark.parametrize(
-    "options", [["--skip", "everything"], ["--seed", "-1"], ["--timeout", "soon"], ["--at-kink", "up"]]
+    "options",
+    [
+        ["--skip", "everything"],
+        ["--seed", "-1"],
+        ["--timeout", "soon"],
+        ["--at-kink", "up"],
+        ["--domain", "x"],
+        ["--domain", "x=1:0"],
+        ["--domain", "x=a:b"],
+        ["--domain", "=0:1"],
+    ],
 )
 def test_bad_options(options, capsys):
     with pytest.raises(SystemExit) as stop:
