@@ -282,17 +282,22 @@ def _sweeping(
     def run(*, seed: int, skip: tuple[str, ...], at_kink: str | None, domain: Any = None) -> Report:
         from handgrad.gradcheck import sweep  # the story that is told with these parts
 
-        report = sweep(
-            make,
-            inputs,
-            sizes,
-            extra=extra,
-            domain=domain,
-            at_kink=at_kink or kink,
-            skip=skip,
-            seed=seed,
-            reference=reference,
-        )
+        try:
+            report = sweep(
+                make,
+                inputs,
+                sizes,
+                extra=extra,
+                domain=domain,
+                at_kink=at_kink or kink,
+                skip=skip,
+                seed=seed,
+                reference=reference,
+            )
+        except ValueError as error:
+            if str(error).startswith("domain:"):  # the user's, not the layer's
+                raise TargetError(f"{name}: --{error}") from None
+            raise
         report.layer = name
         return report
 

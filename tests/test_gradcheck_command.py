@@ -253,7 +253,6 @@ def test_the_interval_of_an_input(student, capsys):
     assert main([student(text), "--domain", "x=0:inf"]) == 0
 
 
-@pytest.mark.xfail(reason="the layer is reported as not-checked, with exit code 4", strict=True)
 def test_the_interval_of_what_is_no_input_is_bad_usage(student):
     assert main([student(), "--domain", "z=0:inf"]) == 2
 
