@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> list[Result]:
 def parsed(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.splitlines()[0])
     peers = [entry.name for entry in ENTRIES]
-    parser.add_argument("--quick", action="store_true", help="5 rounds, and 1 to find the settings")
+    parser.add_argument("--quick", action="store_true", help="5 rounds, and 1 rather than 10 to find the settings")
     parser.add_argument("--rounds", type=int, metavar="N", help="how many (30)")
     parser.add_argument("--nets", nargs="+", metavar="WORD", default=[""], help="those with such a word in their name")
     parser.add_argument("--peers", nargs="+", metavar="NAME", default=peers, choices=peers, help="only these")
@@ -71,7 +71,7 @@ def parsed(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--plot", metavar="FILE", help="draw it there; needs the extra handgrad[plot]")
     arguments = parser.parse_args(argv)
     arguments.rounds = arguments.rounds or (5 if arguments.quick else 30)
-    arguments.trial = 1 if arguments.quick else 5
+    arguments.trial = 1 if arguments.quick else 10
     if not any(word in net.name for net in NETS for word in arguments.nets):
         parser.error(f"{arguments.nets} is in no net's name; there are {'; '.join(net.name for net in NETS)}")
     return arguments

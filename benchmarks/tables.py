@@ -87,7 +87,7 @@ def cell(result: Result, name: str) -> str:
 
 
 def plot(path: str, results: list[Result], about: str) -> None:
-    """A panel for each net: bars up to the median with the quartiles, the matrix products as a line."""
+    """A panel for each net: the medians with their quartiles, the matrix products as a line; logarithmic."""
     across = min(3, len(results))
     down = -(-len(results) // across)
     size = (5 * across, 0.6 + 2.6 * down)
@@ -99,11 +99,12 @@ def plot(path: str, results: list[Result], about: str) -> None:
         medians = np.array([result.median(name) for name in shown])
         spread = np.abs(np.transpose([result.quartiles(name) for name in shown]) - medians)
         colours = ["tab:orange" if name.startswith(HANDGRAD) else "tab:gray" for name in shown]
-        axes.barh(shown, medians, color=colours, xerr=spread, error_kw={"linewidth": 0.8})
+        axes.errorbar(medians, shown, xerr=spread, fmt="none", ecolor="tab:gray", elinewidth=0.8, capsize=2)
+        axes.scatter(medians, shown, color=colours, zorder=3)
         if PRODUCTS in result.times:
             axes.axvline(result.median(PRODUCTS), color="tab:blue", linestyle=":")
-        # The slowest would make the others unreadable: their bars go on beyond the panel.
-        axes.set_xlim(0, min(medians.max(), 3.5 * medians.min()) * 1.05)
+        axes.set_xscale("log")
+        axes.grid(alpha=0.3, which="both")
         axes.set_title(result.net.name, fontsize=9)
         axes.tick_params(labelsize=7)
     for axes in panels[len(results) :]:
