@@ -88,6 +88,7 @@ def cell(result: Result, name: str) -> str:
 
 def plot(path: str, results: list[Result], about: str) -> None:
     """A panel for each net: the medians with their quartiles, the matrix products as a line; logarithmic."""
+    ticker = need("matplotlib.ticker", "plot")
     across = min(3, len(results))
     down = -(-len(results) // across)
     size = (5 * across, 0.6 + 2.6 * down)
@@ -104,7 +105,10 @@ def plot(path: str, results: list[Result], about: str) -> None:
         if PRODUCTS in result.times:
             axes.axvline(result.median(PRODUCTS), color="tab:blue", linestyle=":")
         axes.set_xscale("log")
-        axes.grid(alpha=0.3, which="both")
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+        axes.grid(alpha=0.3)
         axes.set_title(result.net.name, fontsize=9)
         axes.tick_params(labelsize=7)
     for axes in panels[len(results) :]:
