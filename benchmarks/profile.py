@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
@@ -70,8 +70,8 @@ def by_kind(net: Net, rounds: int) -> dict[str, float]:
 def draw(peer: handgrad_train.Peer) -> None:
     """Goes over the batches as train() does, and does nothing with them."""
     data, net = peer.data, peer.net
-    for _ in batches(data.stored, data.y, net.batch, rng=handgrad_train.SEED, scale=data.scale, dtype=net.dtype):
-        pass
+    drawn = batches(data.stored, data.y, net.batch, rng=handgrad_train.SEED, scale=data.scale, dtype=net.dtype)
+    deque(drawn, maxlen=0)
 
 
 def by_place(net: Net, rounds: int) -> dict[str, float]:

@@ -22,20 +22,17 @@ FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 
 
 def copy_of(thing: Any, *, widen: bool = False, whole: Collection[int] = ()) -> Any:
-    """A deep copy; `widen` makes double precision of arrays of less, and of those whose id is in `whole`."""
+    """A deep copy; `widen` makes double precision of arrays of less, and `whole` of those with such an id."""
     memo: dict[int, Any] = {}
-    owners: dict[int, Array] = {}
-    for array in _arrays_in(thing):
-        owner = _owner(array)
-        is_narrow = widen and (_is_narrow(owner.dtype) or id(array) in whole)
-        if owner is array and not is_narrow:
-            owners.setdefault(id(array), memo.setdefault(id(array), array.copy(order="K")))
-            continue
-        if id(owner) not in owners:
-            dtype = np.dtype(np.float64) if is_narrow else owner.dtype
-            owners[id(owner)] = memo[id(owner)] = owner.astype(dtype, order="K")
-        if array is not owner:
-            view = _same_view(array, owner, owners[id(owner)])
+    arrays = list(_arrays_in(thing))
+    owners = {id(owner): owner for owner in map(_owner, arrays)}
+    widened = {id(_owner(array)) for array in arrays if id(array) in whole}
+    for key, owner in owners.items():
+        is_narrow = key in widened or (widen and owner.dtype.kind == "f" and owner.dtype.itemsize < 8)
+        memo[key] = owner.astype(np.float64 if is_narrow else owner.dtype, order="K")
+    for array in arrays:
+        if id(array) not in owners:
+            view = _same_view(array, owners[id(_owner(array))], memo[id(_owner(array))])
             if view is not None:
                 memo[id(array)] = view
     return copy.deepcopy(thing, memo)
@@ -72,10 +69,6 @@ def _owner(array: Array) -> Array:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
-
-
-def _is_narrow(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind == "f" and dtype.itemsize < 8
 
 
 def _same_view(view: Array, owner: Array, new_owner: Array) -> Array | None:

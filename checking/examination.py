@@ -323,7 +323,7 @@ class Examination:
             analytic=worst.analytic,
             numeric=worst.numeric,
             error=worst.slope.error,
-            corner=_corner(check, comparison, worst.index),
+            corner=check.corner(comparison, worst.index),
             reproduce=setting.reproduce,
         )
         if not self.wrong:
@@ -440,26 +440,6 @@ def point_at(
     """The subject's parameters, with inputs drawn anew."""
     inputs = {name: draw(subject.at_hand[name].shape, domain.get(name, REALS), rng) for name in subject.inputs}
     return {**subject.at_hand, **inputs}
-
-
-def _corner(check: PointCheck, comparison: Comparison, index: tuple[int, ...]) -> str:
-    """A few entries around the worst one: backward's value beside the numeric one."""
-    analytic = comparison.analytic
-    if analytic.ndim == 0:
-        return ""
-    ranges = []
-    for axis, size in enumerate(analytic.shape):
-        width = 4 if axis == analytic.ndim - 1 else (3 if axis == analytic.ndim - 2 else 1)
-        start = min(max(index[axis] - width // 2, 0), max(size - width, 0))
-        ranges.append(range(start, min(start + width, size)))
-    known = {entry.index: entry for entry in comparison.entries}
-    lines = [f"{'entry':<12} {'backward':>14} {'numeric':>14}"]
-    for offset in np.ndindex(*[len(r) for r in ranges]):
-        place = tuple(r[i] for r, i in zip(ranges, offset, strict=True))
-        entry = known.get(place) or check.entry(comparison.array, place)
-        mark = "  <-" if entry.verdict == "wrong" else ""
-        lines.append(f"{list(place)!s:<12} {entry.analytic:>14.7g} {entry.numeric:>14.7g}{mark}")
-    return "\n".join(lines)
 
 
 def _equal(first: Sequence[Array], second: Sequence[Array]) -> bool:

@@ -12,6 +12,9 @@ from handgrad.checking.subject import LayerError, Point, Subject, as_tuple
 from handgrad.checking.values import PointCheck
 from handgrad.params import Array
 
+SINGLE_END = 3.5e38
+"""Where single precision ends: a forward that reaches it and is infinite beyond has overflowed truly."""
+
 
 def why_not_finite(subject: Subject, point: Point) -> str:
     """A sentence when forward's inf or NaN is its own doing; "" when the function has no finite value there."""
@@ -42,8 +45,7 @@ def why_not_finite(subject: Subject, point: Point) -> str:
     if largest > 20:
         reach, size = _last_finite(subject, point)
         # exp overflows and 1 - tanh vanishes far out; where a function ends at 1 or 0, it is not defined beyond.
-        beyond = 1e100 if all(y.dtype.itemsize >= 8 for y in outputs) else 1e12
-        if reach * largest > 15 and size < beyond:
+        if reach * largest > 15 and size < 1e100 and not 1e37 < size < SINGLE_END:
             return (
                 f"forward is {what} for finite input ({shown}), though it stays of size {size:.3g} until there: an "
                 "overflow on the way, or the log of 0. Subtract the maximum, or use the stable form."

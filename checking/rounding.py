@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -17,9 +18,13 @@ class Rounding:
     """Tells rounding from mistakes at one point. `ordinary` is each gradient's size at points of moderate size."""
 
     def __init__(self, check: PointCheck, ordinary: Mapping[str, float], rng: np.random.Generator) -> None:
-        self.check, self.ordinary = check, ordinary
-        self.directions = {key: rng.standard_normal(value.shape) for key, value in check.point.items()}
-        self.above = [rng.standard_normal(np.shape(u)) for u in check.upstream]
+        self.check, self.ordinary, self.rng = check, ordinary, rng
+
+    @cached_property
+    def _directions(self) -> tuple[dict[str, Array], list[Array]]:
+        """In which the point and the upstream gradient are moved; large arrays have them drawn only where needed."""
+        moved = {key: self.rng.standard_normal(value.shape) for key, value in self.check.point.items()}
+        return moved, [self.rng.standard_normal(np.shape(u)) for u in self.check.upstream]
 
     def explains(self, comparison: Comparison, entry: Entry) -> bool:
         """Whether the difference is no more than backward's formula loses by rounding, measured around the point.
@@ -64,11 +69,12 @@ class Rounding:
         """
         reach = distance if reach is None else reach
         check, samples = self.check, []
+        directions, above = self._directions
         for j in range(7):
             moved: dict[str, Array] = {
-                k: np.asarray(v * (1 + distance * j * self.directions[k])) for k, v in check.point.items()
+                k: np.asarray(v * (1 + distance * j * directions[k])) for k, v in check.point.items()
             }
-            upstream = [u * (1 + reach * j * v) for u, v in zip(check.upstream, self.above, strict=True)]
+            upstream = [u * (1 + reach * j * v) for u, v in zip(check.upstream, above, strict=True)]
             try:
                 samples.append(np.asarray(check.subject.gradients(moved, handed(upstream))[name], np.float64))
             except (LayerError, BadReturn):

@@ -255,12 +255,11 @@ def _fitting(
         try:
             with quiet():
                 copy_of(layer).forward(*inputs, *(kind(chosen[0], rng) for _ in range(labels)))
+            return chosen, kind
         except (ValueError, TypeError, IndexError, AssertionError) as error:
             refused = refused or error
-            continue
         except (Exception, SystemExit):
-            pass  # no matter of shapes: the check will tell of it
-        return chosen, kind
+            return chosen, kind  # no matter of shapes: the check will tell of it
     if shapes:
         return shapes, LABEL_KINDS[0]
     tried = " or ".join("x".join(map(str, shape)) for shape in GUESSES)

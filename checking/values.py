@@ -122,6 +122,25 @@ class PointCheck:
         found = self._slope(line, None if guess is None else guess * step, scale * step, noise, steps)
         return rescaled(found, 1 / step)
 
+    def corner(self, comparison: Comparison, index: tuple[int, ...]) -> str:
+        """A few entries around the worst one: backward's value beside the numeric one."""
+        analytic = comparison.analytic
+        if analytic.ndim == 0:
+            return ""
+        ranges = []
+        for axis, size in enumerate(analytic.shape):
+            width = 4 if axis == analytic.ndim - 1 else (3 if axis == analytic.ndim - 2 else 1)
+            start = min(max(index[axis] - width // 2, 0), max(size - width, 0))
+            ranges.append(range(start, min(start + width, size)))
+        known = {entry.index: entry for entry in comparison.entries}
+        lines = [f"{'entry':<12} {'backward':>14} {'numeric':>14}"]
+        for offset in np.ndindex(*[len(r) for r in ranges]):
+            place = tuple(r[i] for r, i in zip(ranges, offset, strict=True))
+            entry = known.get(place) or self.entry(comparison.array, place)
+            mark = "  <-" if entry.verdict == "wrong" else ""
+            lines.append(f"{list(place)!s:<12} {entry.analytic:>14.7g} {entry.numeric:>14.7g}{mark}")
+        return "\n".join(lines)
+
     def curve(self, name: str, index: tuple[int, ...]) -> dict[str, Any]:
         """One entry's differences at every step, in types that JSON has."""
         step = float(self.room(name)[index])
@@ -230,15 +249,8 @@ class PointCheck:
             verdict = "wrong"
             if found.error > self.resolution * max(size, abs(found.value)) and found.distance(guess) < 30 * found.error:
                 verdict = "unresolved"
-            elif found.kink and (not self.one_signed or self.kinks.is_composite(line)):
+            elif self._has_no_derivative(name, index, found, line):
                 verdict = "undecided"
-            elif (
-                not found.kink
-                and self.at_kink is None
-                and self.kinks.has_hidden_one
-                and self.kinks.is_right_beside(name, index)
-            ):
-                verdict = "undecided"  # at a tie of three or more, no single entry shows the kink
         elif found.error > self.resolution * size:
             verdict = "unresolved"
         if verdict == "unresolved" and not self.own_point:
@@ -250,9 +262,14 @@ class PointCheck:
         dtype = self.gradients[name].dtype
         return max(self.floor, floor_of(float(np.finfo(dtype).eps))) if dtype.kind == "f" else self.floor
 
-    def _is_hidden_kink(self, name: str, index: tuple[int, ...]) -> bool:
-        """At a tie of three or more, such as a median's, no step of a single entry shows that there is a kink."""
-        return self.kinks.has_hidden_one and self.kinks.is_right_beside(name, index)
+    def _has_no_derivative(self, name: str, index: tuple[int, ...], found: Slope, line: Line) -> bool:
+        """Whether no rule says what the gradient must be: kinks of both directions meet, or no step shows the kink.
+
+        The latter is so at a tie of three or more, such as a median's, for steps of a single entry.
+        """
+        if found.kink:
+            return not self.one_signed or self.kinks.is_composite(line)
+        return self.at_kink is None and self.kinks.has_hidden_one and self.kinks.is_right_beside(name, index)
 
     # Lines through the point.
 

@@ -296,6 +296,10 @@ AWKWARD = {
         Elementwise(lambda x: 1e180 * np.tanh(x), lambda x, y: 1e180 * (1 - np.tanh(x) ** 2)),
         rng.standard_normal((3, 4)),
     ),
+    "the end of single precision": lambda rng: (
+        Elementwise(lambda x: np.exp(x.astype(np.float32)).astype(float), lambda x, y: y),
+        rng.standard_normal((3, 4)),
+    ),
     "cancelled digits": lambda rng: (
         Elementwise(lambda x: np.sqrt(1e8 + x) - 1e4, lambda x, y: 0.5 / np.sqrt(1e8 + x)),
         rng.standard_normal((3, 4)),
