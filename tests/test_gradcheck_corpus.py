@@ -11,13 +11,6 @@ from handgrad import sweep
 from handgrad.checking.specimens import SPECIMENS
 from handgrad.checking.targets import own_layers
 
-MISNAMED = {
-    "sine: the upstream scaled to a norm of at most 1": "a norm of exactly 1 gives the same where the norm is above 1",
-    "batchnorm: dgamma and dbeta are one array": "[swapped]: dgamma holds dbeta's numbers, but dbeta is right",
-    "l2 norm: the projection uses x, not y": "[norm-path-forgotten]: the path is there, with x for y in it",
-}
-"""Bugs for which the checker names another cause than the true one; a test turns red when it no longer does."""
-
 MUTANTS = [mutant for cls in own_layers() for mutant in mutants_of(cls)]
 
 
@@ -33,9 +26,7 @@ def test_a_planted_bug_is_caught(case):
 
 
 @pytest.mark.parametrize("case", BUGS, ids=lambda case: case.name)
-def test_a_cause_that_is_named_is_a_true_one(case, request):
-    if case.name in MISNAMED:
-        request.applymarker(pytest.mark.xfail(reason=MISNAMED[case.name], strict=True))
+def test_a_cause_that_is_named_is_a_true_one(case):
     report = _report_of(case)
     cause = case.cause_in(report)
     assert not case.is_misnamed_by(cause), f"seed 0: [{cause}] for one of {case.causes}\n{report}"

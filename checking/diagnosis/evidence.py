@@ -251,10 +251,9 @@ def own_numbers(case: Case) -> dict[str, float]:
     }
 
 
-def same(a: Array | None, b: Array) -> bool:
+def same(a: Array | None, b: Array, tolerance: float = 1e-9) -> bool:
     if a is None:
         return False
     seen = np.isfinite(b)  # where b is NaN nothing is known; where only a is, it is another
-    return bool(
-        seen.any() and np.allclose(a[seen], b[seen], rtol=1e-9, atol=1e-12 * (np.abs(b[seen]).max(initial=0) or 1))
-    )
+    least = 1e-3 * tolerance * (np.abs(b[seen]).max(initial=0) or 1)
+    return bool(seen.any() and np.allclose(a[seen], b[seen], rtol=tolerance, atol=least))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ def located(evidence: Evidence) -> tuple[str, str]:
             return "single-precision", f"{close}: it is computed in single precision (float32), digits are lost."
         return "", f"{close}: a small term is missing, such as an epsilon."
     there, factor = _what_is_there(evidence)
+    if not there:
+        there, factor = _factor_of_each_slice(evidence)
     cause, text = _at_kink(evidence, wrong)
     there, factor = ("", "") if text else (there, factor)
     if not text:
@@ -64,6 +67,36 @@ def _what_is_there(evidence: Evidence) -> tuple[str, str]:
             if abs(c - factor) < 1e-6 * abs(factor):
                 return f", where it is exactly {c:.6g} times the right value: {name} = {value:.6g} there", cause
     return f", where it is exactly {c:.6g} times the right value", ""
+
+
+def _factor_of_each_slice(evidence: Evidence) -> tuple[str, str]:
+    """Whether each row, or each column, is right but for a factor of its own."""
+    for axis, what, meaning in (
+        (1, "row", "a weight of the instance or of its label"),
+        (0, "column", "a parameter or a number of the feature"),
+    ):
+        factors = [_ratios(case, axis) for case in evidence.cases]
+        if len(factors) > 1 and all(
+            ratio is not None and np.ptp(ratio) > 1e-6 * np.abs(ratio).max() for ratio in factors
+        ):
+            return (
+                f", each {what} by a factor of its own ({meaning} is missing, or there once too often)",
+                f"factor-per-{what}",
+            )
+    return "", ""
+
+
+def _ratios(case: Case, axis: int) -> Array | None:
+    """By what the entries along the axis are all off; None where they are not off by the same factor."""
+    numeric = case.numeric
+    if numeric.ndim != 2 or min(numeric.shape) < 2 or not np.isfinite(numeric).all():
+        return None
+    length = np.square(numeric).sum(axis=axis, keepdims=True)
+    if not length.all():
+        return None
+    ratio = (case.analytic * numeric).sum(axis=axis, keepdims=True) / length
+    close = np.abs(case.analytic - ratio * numeric) <= 1e-7 * np.abs(numeric).max(axis=axis, keepdims=True)
+    return np.asarray(ratio) if close.all() else None
 
 
 def _at_kink(evidence: Evidence, wrong: list[Entry]) -> tuple[str, str]:
@@ -136,30 +169,63 @@ def pattern(evidence: Evidence) -> tuple[str, str]:
         rules.append(
             ("wrong-where-upstream-positive", "only where the upstream gradient is positive", [v > 0 for v in u])
         )
+    for cause, text, of in _by_label(seen[0].case):
+        rules.append((cause, text, [of] * len(seen)))
     for cause, text, masks in rules:
         if all(one.is_exactly(mask) for one, mask in zip(seen, masks, strict=True)):
             return cause, text
     if name in evidence.check.subject.inputs and x[0].size > 3 and all(one.right.any() for one in seen):
-        wrong = np.concatenate([np.abs(v[one.wrong]) for v, one in zip(x, seen, strict=True)])
-        right = np.concatenate([np.abs(v[one.right]) for v, one in zip(x, seen, strict=True)])
-        if wrong.size > 1 and right.size > 1 and wrong.min() > right.max():
-            return "wrong-where-large", f"only where |{name}| > {right.max():.3g} (saturated, clipped or past a limit)"
-        if wrong.size > 1 and right.size > 1 and wrong.max() < right.min():
-            return "wrong-where-small", f"only where |{name}| < {right.min():.3g} (a clip or an epsilon acts there)"
-        wrong = np.concatenate([v[one.wrong] for v, one in zip(x, seen, strict=True)])
-        right = np.concatenate([v[one.right] for v, one in zip(x, seen, strict=True)])
-        if wrong.size > 1 and right.size > 1 and wrong.min() > right.max() > 0:
-            return (
-                "wrong-where-large",
-                f"only where {name} > {right.max():.3g} (past an upper limit: clipped, saturated)",
-            )
-        if wrong.size > 1 and right.size > 1 and wrong.max() < right.min() < 0:
-            return (
-                "wrong-where-large",
-                f"only where {name} < {right.min():.3g} (past a lower limit: clipped, saturated)",
-            )
+        cause, text = _beyond_a_limit(name, x, seen)
+        labels = _labels(seen[0].case)
+        if not text and labels is not None and labels.shape == x[0].shape:
+            cause, text = _beyond_a_limit(f"{name} - labels", [v - labels for v in x], seen)
+        if text:
+            return cause, text
     if len(seen) > 1:
         return _place(seen)
+    return "", ""
+
+
+def _labels(case: Case) -> Array | None:
+    """What a loss takes besides the scores, where these are numbers."""
+    labels = np.asarray(case.subject.extra[0]) if case.subject.extra else np.array("")
+    return labels if labels.dtype.kind in "iuf" else None
+
+
+def _by_label(case: Case) -> Iterator[tuple[str, str, Array]]:
+    """Rules that tell entries apart by their label."""
+    labels = _labels(case)
+    if labels is None or not case.is_input or case.x.ndim < 1:
+        return
+    per_row = labels.shape == case.x.shape[:1] and case.x.ndim == 2
+    if per_row and labels.dtype.kind in "iu":
+        at_label = labels[:, None] == np.arange(case.x.shape[1])
+        yield "wrong-at-label", "only at the label's entry of each row (the correct class)", at_label
+        yield "wrong-off-label", "everywhere but at the label's entry of each row (the correct class)", ~at_label
+    values = np.unique(labels)
+    if len(values) < 6 and (per_row or labels.shape == case.x.shape):
+        for value in values:
+            chosen = labels == value
+            mask = np.broadcast_to(chosen[:, None] if per_row else chosen, case.x.shape)
+            yield "wrong-for-one-label", f"only where the label is {value:g}", mask
+
+
+def _beyond_a_limit(name: str, x: list[Array], seen: list[Seen]) -> tuple[str, str]:
+    """Whether the wrong entries are those above, or below, some value of what `name` stands for."""
+    wrong = np.concatenate([v[one.wrong] for v, one in zip(x, seen, strict=True)])
+    right = np.concatenate([v[one.right] for v, one in zip(x, seen, strict=True)])
+    if min(wrong.size, right.size) < 2:
+        return "", ""
+    if np.abs(wrong).min() > np.abs(right).max():
+        limit = np.abs(right).max()
+        return "wrong-where-large", f"only where |{name}| > {limit:.3g} (saturated, clipped or past a limit)"
+    if np.abs(wrong).max() < np.abs(right).min():
+        limit = np.abs(right).min()
+        return "wrong-where-small", f"only where |{name}| < {limit:.3g} (a clip or an epsilon acts there)"
+    if wrong.min() > right.max() > 0:
+        return "wrong-where-large", f"only where {name} > {right.max():.3g} (past an upper limit: clipped, saturated)"
+    if wrong.max() < right.min() < 0:
+        return "wrong-where-large", f"only where {name} < {right.min():.3g} (past a lower limit: clipped, saturated)"
     return "", ""
 
 

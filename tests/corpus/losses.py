@@ -280,14 +280,13 @@ BUGS = [
         make=SubtractsAgainAndAgain,
     ),
     softmax_ce.bug("labels changed", "dscores", "changes-labels", make=ShiftsLabels),
-    # wrong at the labels alone, off by whole numbers: no word for it
     hinge.bug(
         "the label's column is paid once, not once a violation",
         "dscores",
+        "wrong-at-label",
         paid=lambda self, violated: violated.max(axis=1),
     ),
-    # zero at the labels alone: no word for it
-    hinge.bug("the label's column is not paid", "dscores", paid=lambda self, violated: 0),
+    hinge.bug("the label's column is not paid", "dscores", "wrong-at-label", paid=lambda self, violated: 0),
     kl.bug("NaN by 0 * log(0) where a target is 0", "y", "nan", entropy=lambda self, labels: labels * np.log(labels)),
     kl.bug(
         "target - p",
@@ -345,7 +344,7 @@ BUGS = [
     bce.bug(
         "the second term's sign",
         "dscores",
-        "sign",
+        "wrong-for-one-label",
         gradient=lambda self, scores, labels: -((1 - labels) / (1 - scores) + labels / scores) / scores.size,
     ),
     bce.bug(

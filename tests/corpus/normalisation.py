@@ -265,7 +265,7 @@ BUGS = [
     batch_norm.bug(
         "dbeta averaged over the batch", "dbeta", "extra-1/N", dbeta=lambda self, upstream: upstream.mean(axis=0)
     ),
-    batch_norm.bug("dgamma and dbeta are one array", "dgamma", "aliases-gradient", make=SharesOneBuffer),
+    batch_norm.bug("dgamma and dbeta are one array", "dgamma", "gradient-of-another", make=SharesOneBuffer),
     batch_norm.bug("the first batch's variance is kept", "dx", "stale-cache", make=KeepsFirstStatistics),
     layer_norm.bug(
         "the means run over the batch",

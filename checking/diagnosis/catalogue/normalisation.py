@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,10 @@ from handgrad.params import Array
 
 def mistakes(case: Case) -> Sequence[Mistake]:
     """Those of this gradient, where forward normalises its input over some axes."""
-    if normal(case) is None:
+    found = normal(case)
+    if found is None:
         return ()
-    return NORMALISATION if case.is_input else _of_parameter(case.name)
+    return _of_input("N" if 0 in found.axes else "D") if case.is_input else _of_parameter(case.name)
 
 
 def _of_parameter(name: str) -> list[Mistake]:
@@ -40,6 +42,8 @@ class Normal:
 
     axes: tuple[int, ...]
     eps: float
+    ddof: int
+    """0 where the variance is a mean, 1 where its sum is divided by one less."""
     case: Case
 
     @property
@@ -61,7 +65,11 @@ class Normal:
 
     @property
     def variance(self) -> Array:
-        return self.mean(self.centred**2)
+        return self.mean(self.centred**2) * self.count / (self.count - self.ddof)
+
+    def projection(self, dxhat: Array) -> Array:
+        """What comes by the path through the variance."""
+        return self.xhat * self.mean(dxhat * self.xhat) * self.count / (self.count - self.ddof)
 
     @property
     def inverse(self) -> Array:
@@ -114,14 +122,13 @@ def normal(case: Case) -> Normal | None:
         return None
     if bare.shape != case.x.shape:
         return None
-    for axes in _axes(case.x):
+    for axes, ddof in itertools.product(_axes(case.x), (0, 1)):
         centred = case.x - case.x.mean(axis=axes, keepdims=True)
-        variance = (centred**2).mean(axis=axes, keepdims=True)
-        if not (np.abs(centred) > 1e-9).any():
-            continue
+        count = case.x.size // centred.sum(axis=axes).size
         usable = np.abs(bare) > 1e-6
-        if not usable.any():
+        if count <= ddof or not usable.any() or not (np.abs(centred) > 1e-9).any():
             continue
+        variance = (centred**2).sum(axis=axes, keepdims=True) / (count - ddof)
         with np.errstate(all="ignore"):
             eps = float(np.median(((centred / bare) ** 2 - variance)[usable]))
         if abs(eps) < 1e-9:
@@ -129,7 +136,7 @@ def normal(case: Case) -> Normal | None:
         if eps > -1e-6 and np.allclose(centred / np.sqrt(variance + eps), bare, rtol=1e-5, atol=1e-8):
             own = [v for v in vars(case.subject.layer).values() if isinstance(v, float)]
             eps = min(own, key=lambda v: abs(v - eps)) if own and min(abs(v - eps) for v in own) < 1e-6 else eps
-            return Normal(axes, eps, case)
+            return Normal(axes, eps, ddof, case)
     return None
 
 
@@ -149,115 +156,122 @@ def _over_batch(n: Normal, array: Array, parameter: str) -> Array | None:
     return np.asarray(array.sum(axis=axes)).reshape(shape)
 
 
-NORMALISATION: list[Mistake] = [
-    Mistake(
-        "statistics-as-constants",
-        "{d} treats mean and variance as constants: it is upstream * gamma / std only. Both depend on x, the mean path "
-        "and the variance path are missing.",
-        _normalised(lambda n: n.inner * n.inverse),
-    ),
-    Mistake(
-        "variance-path-forgotten",
-        "{d} lacks the path through the variance: the term - xhat * mean(upstream * gamma * xhat) is missing.",
-        _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner))),
-    ),
-    Mistake(
-        "mean-path-forgotten",
-        "{d} lacks the path through the mean: the term - mean(upstream * gamma) is missing.",
-        _normalised(lambda n: n.inverse * (n.inner - n.xhat * n.mean(n.inner * n.xhat))),
-    ),
-    Mistake(
-        "gamma-forgotten",
-        "{d} lacks the factor gamma: right is dxhat = upstream * gamma.",
-        _normalised(lambda n: n.inverse * (n.case.u - n.mean(n.case.u) - n.xhat * n.mean(n.case.u * n.xhat))),
-    ),
-    Mistake(
-        "eps-omitted",
-        "{d} omits eps: it divides by sqrt(var) where forward divides by sqrt(var + eps).",
-        _normalised(
-            lambda n: (
-                (
-                    n.inner
-                    - n.mean(n.inner)
-                    - n.centred / np.sqrt(n.variance) * n.mean(n.inner * n.centred) / np.sqrt(n.variance)
-                )
-                / np.sqrt(n.variance)
-            )
-        ),
-    ),
-    Mistake(
-        "eps-omitted",
-        "{d} omits eps in one place: it divides by sqrt(var) where forward divides by sqrt(var + eps).",
-        _normalised(lambda n: (n.inner - n.mean(n.inner) - n.xhat * n.mean(n.inner * n.xhat)) / np.sqrt(n.variance)),
-    ),
-    Mistake(
-        "variance-path-sign",
-        "{d} has the wrong sign in the path through the variance.",
-        _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner) + n.xhat * n.mean(n.inner * n.xhat))),
-    ),
-    Mistake(
-        "mean-path-sign",
-        "{d} has the wrong sign in the path through the mean.",
-        _normalised(lambda n: n.inverse * (n.inner + n.mean(n.inner) - n.xhat * n.mean(n.inner * n.xhat))),
-    ),
-    Mistake(
-        "missing-1/N",
-        "{d} lacks the 1/N in the path through the variance (a sum where a mean belongs).",
-        _normalised(
-            lambda n: (
-                n.inverse * (n.inner - n.mean(n.inner) - n.xhat * (n.inner * n.xhat).sum(axis=n.axes, keepdims=True))
-            )
-        ),
-    ),
-    Mistake(
-        "missing-1/N",
-        "{d} lacks the 1/N in the path through the mean (a sum where a mean belongs).",
-        _normalised(
-            lambda n: (
-                n.inverse * (n.inner - n.inner.sum(axis=n.axes, keepdims=True) - n.xhat * n.mean(n.inner * n.xhat))
-            )
-        ),
-    ),
-    Mistake(
-        "xhat-for-x",
-        "{d} uses the centred x where the normalised xhat belongs in the path through the variance.",
-        _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner) - n.centred * n.mean(n.inner * n.centred))),
-    ),
-    Mistake(
-        "gamma-misplaced",
-        "{d} multiplies by gamma after the means are taken; gamma belongs inside them: dxhat = upstream * gamma first.",
-        _normalised(lambda n: n.gamma * n.inverse * (n.case.u - n.mean(n.case.u) - n.xhat * n.mean(n.case.u * n.xhat))),
-    ),
-    *(
+def _of_input(batch_or_features: str) -> list[Mistake]:
+    return [
         Mistake(
-            "wrong-axis",
-            f"{{d}} takes its means over axes {axes}: these are not the axes that forward normalises over.",
-            _normalised(lambda n, axes=axes: _with_means_over(n, axes)),  # type: ignore[misc]
-        )
-        for axes in ((0,), (1,), (2,), (3,), (0, 1), (1, 2), (2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3))
-    ),
-    Mistake(
-        "missing-1/std",
-        "{d} is not divided by the standard deviation: the factor 1 / sqrt(var + eps) before the bracket is missing.",
-        _normalised(lambda n: n.inner - n.mean(n.inner) - n.xhat * n.mean(n.inner * n.xhat)),
-    ),
-    Mistake(
-        "wrong-count",
-        "{d} divides the sums of its means by the wrong number: by the size of the batch where the number of features "
-        "belongs, or the other way round (1/N for 1/D).",
-        _normalised(lambda n: _with_means_of(n, n.other_count / n.count)),
-    ),
-    Mistake(
-        "mean-path-forgotten",
-        "{d} lacks the mean path and gamma.",
-        _normalised(lambda n: n.inverse * (n.case.u - n.xhat * n.mean(n.case.u * n.xhat))),
-    ),
-    Mistake(
-        "std-for-variance",
-        "{d} has the wrong power of the standard deviation in the path through the variance.",
-        _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner)) - n.xhat * n.mean(n.inner * n.xhat)),
-    ),
-]
+            "statistics-as-constants",
+            "{d} treats mean and variance as constants: it is upstream * gamma / std only. Both depend on x, the mean "
+            "path and the variance path are missing.",
+            _normalised(lambda n: n.inner * n.inverse),
+        ),
+        Mistake(
+            "variance-path-forgotten",
+            "{d} lacks the path through the variance: the term - xhat * mean(upstream * gamma * xhat) is missing.",
+            _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner))),
+        ),
+        Mistake(
+            "mean-path-forgotten",
+            "{d} lacks the path through the mean: the term - mean(upstream * gamma) is missing.",
+            _normalised(lambda n: n.inverse * (n.inner - n.projection(n.inner))),
+        ),
+        Mistake(
+            "gamma-forgotten",
+            "{d} lacks the factor gamma: right is dxhat = upstream * gamma.",
+            _normalised(lambda n: n.inverse * (n.case.u - n.mean(n.case.u) - n.projection(n.case.u))),
+        ),
+        Mistake(
+            "eps-omitted",
+            "{d} omits eps: it divides by sqrt(var) where forward divides by sqrt(var + eps).",
+            _normalised(
+                lambda n: (
+                    (
+                        n.inner
+                        - n.mean(n.inner)
+                        - n.centred / np.sqrt(n.variance) * n.mean(n.inner * n.centred) / np.sqrt(n.variance)
+                    )
+                    / np.sqrt(n.variance)
+                )
+            ),
+        ),
+        Mistake(
+            "eps-omitted",
+            "{d} omits eps in one place: it divides by sqrt(var) where forward divides by sqrt(var + eps).",
+            _normalised(lambda n: (n.inner - n.mean(n.inner) - n.projection(n.inner)) / np.sqrt(n.variance)),
+        ),
+        Mistake(
+            "variance-path-sign",
+            "{d} has the wrong sign in the path through the variance.",
+            _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner) + n.projection(n.inner))),
+        ),
+        Mistake(
+            "mean-path-sign",
+            "{d} has the wrong sign in the path through the mean.",
+            _normalised(lambda n: n.inverse * (n.inner + n.mean(n.inner) - n.projection(n.inner))),
+        ),
+        Mistake(
+            f"missing-1/{batch_or_features}",
+            f"{{d}} lacks the 1/{batch_or_features} in the path through the variance (a sum where a mean belongs).",
+            _normalised(
+                lambda n: (
+                    n.inverse
+                    * (n.inner - n.mean(n.inner) - n.xhat * (n.inner * n.xhat).sum(axis=n.axes, keepdims=True))
+                )
+            ),
+        ),
+        Mistake(
+            f"missing-1/{batch_or_features}",
+            f"{{d}} lacks the 1/{batch_or_features} in the path through the mean (a sum where a mean belongs).",
+            _normalised(
+                lambda n: n.inverse * (n.inner - n.inner.sum(axis=n.axes, keepdims=True) - n.projection(n.inner))
+            ),
+        ),
+        Mistake(
+            "xhat-for-x",
+            "{d} uses the centred x where the normalised xhat belongs in the path through the variance.",
+            _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner) - n.centred * n.mean(n.inner * n.centred))),
+        ),
+        Mistake(
+            "gamma-misplaced",
+            "{d} multiplies by gamma after the means are taken; gamma belongs inside them: dxhat = upstream * gamma "
+            "first.",
+            _normalised(lambda n: n.gamma * n.inverse * (n.case.u - n.mean(n.case.u) - n.projection(n.case.u))),
+        ),
+        *(
+            Mistake(
+                "wrong-axis",
+                f"{{d}} takes its means over axes {axes}: these are not the axes that forward normalises over.",
+                _normalised(lambda n, axes=axes: _with_means_over(n, axes)),  # type: ignore[misc]
+            )
+            for axes in ((0,), (1,), (2,), (3,), (0, 1), (1, 2), (2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3))
+        ),
+        Mistake(
+            "missing-1/std",
+            "{d} is not divided by the standard deviation: the factor 1 / sqrt(var + eps) before the bracket is "
+            "missing.",
+            _normalised(lambda n: n.inner - n.mean(n.inner) - n.projection(n.inner)),
+        ),
+        Mistake(
+            "wrong-count",
+            "{d} divides the sums of its means by the wrong number: by the size of the batch where the number of "
+            "features belongs, or the other way round (1/N for 1/D).",
+            _normalised(lambda n: _with_means_of(n, n.other_count / n.count)),
+        ),
+        Mistake(
+            "wrong-count",
+            "{d} divides by N in the path through the variance where forward divides by N - 1, or the other way round.",
+            _normalised(_with_the_other_ddof),
+        ),
+        Mistake(
+            "mean-path-forgotten",
+            "{d} lacks the mean path and gamma.",
+            _normalised(lambda n: n.inverse * (n.case.u - n.projection(n.case.u))),
+        ),
+        Mistake(
+            "std-for-variance",
+            "{d} has the wrong power of the standard deviation in the path through the variance.",
+            _normalised(lambda n: n.inverse * (n.inner - n.mean(n.inner)) - n.projection(n.inner)),
+        ),
+    ]
 
 
 def _with_means_over(n: Normal, axes: tuple[int, ...]) -> Array | None:
@@ -271,4 +285,11 @@ def _with_means_over(n: Normal, axes: tuple[int, ...]) -> Array | None:
 
 
 def _with_means_of(n: Normal, factor: float) -> Array:
-    return np.asarray(n.inverse * (n.inner - (n.mean(n.inner) + n.xhat * n.mean(n.inner * n.xhat)) / factor))
+    return np.asarray(n.inverse * (n.inner - (n.mean(n.inner) + n.projection(n.inner)) / factor))
+
+
+def _with_the_other_ddof(n: Normal) -> Array | None:
+    if n.count < 2:
+        return None
+    factor = (n.count - n.ddof) / (n.count - 1 + n.ddof)
+    return np.asarray(n.inverse * (n.inner - n.mean(n.inner) - n.projection(n.inner) * factor))

@@ -44,6 +44,12 @@ def _unit_rows(reduce: Callable[..., Array], word: str) -> list[Mistake]:
             lambda s: (inner(s) - s.x * reduce(inner(s) * s.x, axis=-1, keepdims=True)) / _scale(s),
         ),
         Mistake(
+            "input-for-output",
+            f"{{d}} uses the input x where the output y belongs, once: right is (upstream - y * {word}(upstream * y)) "
+            "/ norm.",
+            lambda s: (inner(s) - s.x * reduce(inner(s) * _bare(s), axis=-1, keepdims=True)) / _scale(s),
+        ),
+        Mistake(
             "missing-1/D" if word == "mean" else "extra-1/D",
             f"{{d}} has a {'sum' if word == 'mean' else 'mean'} where a {word} belongs, in the path through the norm.",
             lambda s: (

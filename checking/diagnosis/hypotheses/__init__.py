@@ -10,6 +10,7 @@ from handgrad.checking.diagnosis.catalogue import mistakes
 from handgrad.checking.diagnosis.evidence import Case
 from handgrad.checking.diagnosis.hypotheses.factors import constant_factors
 from handgrad.checking.diagnosis.hypotheses.formulas import (
+    bare_products,
     missing_term,
     sums_of_parts,
     wrong_derivative,
@@ -47,6 +48,7 @@ def hypotheses(first: Case, is_linear: bool) -> Iterator[Hypothesis]:
     if is_linear:
         yield from wrong_sum(first)
         yield from other_values(first)
+        yield from bare_products(first)
     yield from sums_of_parts(first)
     if is_linear:
         yield from wrong_factor(first)

@@ -72,6 +72,29 @@ def _right_sum(first: Case, axes: tuple[int, ...]) -> str:
     return ""
 
 
+def bare_products(first: Case) -> Iterator[Hypothesis]:
+    """The upstream gradient times a weight or an input, as if nothing else came between them."""
+    if first.u.ndim != 2 or first.analytic.ndim != 2:
+        return
+    own = first.name in first.subject.params
+    for key in first.subject.inputs if own else first.subject.params:
+        for text, product in (
+            (
+                (f"upstream' {key}", lambda u, v: u.T @ v),
+                (f"{key}' upstream", lambda u, v: v.T @ u),
+            )
+            if own
+            else ((f"upstream {key}", lambda u, v: u @ v), (f"upstream {key}'", lambda u, v: u @ v.T))
+        ):
+            yield Hypothesis(
+                "intermediate-forgotten",
+                f"{{d}} is {text} and nothing more: what forward computes between {key}, {first.name} and the output "
+                "(an activation's derivative, a mask, another product) has no part in it. Bring upstream back step by "
+                "step.",
+                lambda case, key=key, product=product: product(case.u, case.point[key]),  # type: ignore[misc]
+            )
+
+
 def wrong_factor(first: Case) -> Iterator[Hypothesis]:
     """The right gradient times a simple function of the input or output, or without it."""
     for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):

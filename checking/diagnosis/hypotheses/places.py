@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from handgrad.checking.diagnosis.evidence import Case
+from handgrad.checking.diagnosis.evidence import Case, same
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+from handgrad.checking.values import handed
 from handgrad.params import Array
 
 
@@ -65,9 +66,12 @@ def rearranged(first: Case) -> Iterator[Hypothesis]:
                 )
     for other in first.subject.variables:
         if other != first.name and first.point[other].shape == shape:
+            cause, text = "swapped", "the two are swapped (mul switches: da = upstream * b)"
+            if first.name in first.subject.params and _is_right(first, other):
+                cause, text = "gradient-of-another", f"d{other} has it rightly, and {{d}} is the same again"
             yield Hypothesis(
-                "swapped",
-                f"{{d}} is the gradient of {other}: the two are swapped (mul switches: da = upstream * b).",
+                cause,
+                f"{{d}} is the gradient of {other}: {text}.",
                 lambda case, other=other: _gradient_of(case, other),  # type: ignore[misc]
             )
     if len(shape) > 1:
@@ -113,6 +117,11 @@ def permuted(first: Case) -> Iterator[Hypothesis]:
             "parts are put together.",
             lambda case: case.numeric.ravel()[source].reshape(case.analytic.shape),
         )
+
+
+def _is_right(case: Case, other: str) -> bool:
+    returned = case.subject.gradients(case.point, handed(case.upstream)).get(other)
+    return returned is not None and same(np.asarray(returned, np.float64), _gradient_of(case, other), 1e-6)
 
 
 def _gradient_of(case: Case, other: str) -> Array:

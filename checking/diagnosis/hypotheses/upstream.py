@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from handgrad.checking.diagnosis.evidence import Case, own_numbers
+from handgrad.checking.diagnosis.evidence import Case, own_numbers, same
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 from handgrad.checking.values import flat, handed
 from handgrad.params import Array
@@ -76,7 +77,8 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
             lambda case: case.gradient(np.abs(case.weights)),
         )
         return
-    changes: list[tuple[str, str, Callable[[Array], Array]]] = [
+    keeps_small_ones = _is_right_for_a_small_upstream(first)
+    changes: list[tuple[str, str, Callable[[Array], Array | None]]] = [
         ("upstream-magnitude", "is right for |upstream|: the upstream's sign is lost (abs)", np.abs),
         (
             "upstream-negative-dropped",
@@ -108,9 +110,19 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
         ),
         *(
             (
+                "loop-too-short",
+                f"counts the places along axis {axis} of the output only up to the size of axis {other}: a loop or "
+                "slice runs over the wrong size",
+                lambda u, axis=axis, other=other: _only(u, slice(u.shape[other]), axis),
+            )
+            for axis, other in itertools.permutations(range(1, first.u.ndim), 2)
+            if first.u.shape[other] < first.u.shape[axis]
+        ),
+        *(
+            (
                 "overwritten-not-added",
                 f"counts only the {'last' if k else 'first'} place along axis {axis} of the output: overwritten rather "
-                "than summed (= for +=)",
+                "than summed (= for +=), or the loop ends too early",
                 lambda u, axis=axis, k=k: _only(u, k, axis),
             )
             for axis in range(1, first.u.ndim)
@@ -144,12 +156,12 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
             lambda u: np.full_like(u, u.flat[0]),
         ),
         ("upstream-reversed", "uses the rows of the upstream gradient in reverse order", lambda u: u[::-1]),
-        ("upstream-normalised", "scales the upstream gradient to a norm of 1", lambda u: u / np.sqrt(np.sum(u**2))),
         (
             "upstream-clipped",
             "scales the upstream gradient to a norm of at most 1 (clipping, which belongs into the optimizer)",
-            lambda u: u / max(1.0, float(np.sqrt(np.sum(u**2)))),
+            lambda u: u / max(1.0, _norm(u)) if keeps_small_ones else None,
         ),
+        ("upstream-normalised", "scales the upstream gradient to a norm of 1", lambda u: u / _norm(u)),
         ("upstream-transposed", "uses the upstream gradient transposed", lambda u: u.T if u.T.shape == u.shape else u),
         ("upstream-shifted", "uses the upstream gradient of the neighbouring row", lambda u: np.roll(u, 1, 0)),
         ("upstream-shifted", "uses the upstream gradient of the neighbouring row", lambda u: np.roll(u, -1, 0)),
@@ -158,11 +170,27 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(
             cause,
             f"{{d}} {text}.",
-            lambda case, change=change: case.gradient(flat([change(u) for u in case.upstream])),  # type: ignore[misc]
+            lambda case, change=change: _with_upstream(case, change),  # type: ignore[misc]
+            speaks_of_sizes=cause == "loop-too-short",
         )
 
 
-def _only(u: Array, place: int, axis: int = 0) -> Array:
+def _with_upstream(case: Case, change: Callable[[Array], Array | None]) -> Array | None:
+    changed = [new for new in map(change, case.upstream) if new is not None]
+    return case.gradient(flat(changed)) if len(changed) == len(case.upstream) else None
+
+
+def _is_right_for_a_small_upstream(case: Case) -> bool:
+    small = 2.0**-30
+    got = case.subject.gradients(case.point, handed([small * u for u in case.upstream]))[case.name]
+    return same(np.asarray(got, np.float64) / small, case.numeric, 1e-6)
+
+
+def _norm(u: Array) -> float:
+    return float(np.sqrt(np.sum(u**2)))
+
+
+def _only(u: Array, place: int | slice, axis: int = 0) -> Array:
     kept = np.zeros_like(u)
     where = (slice(None),) * axis + (place,)
     kept[where] = u[where]
