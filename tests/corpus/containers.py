@@ -232,7 +232,7 @@ row_sum = Family("sum", Sum, {"x": "N D"}, {"N": 3, "D": 4})
 fourier = Family("fourier", CircularConvolution, {"x": "N D"}, {"N": 3, "D": 5})
 
 BUGS = [
-    two_layers.bug("the ReLU's gate forgotten", "dA", "gate-forgotten", gate=lambda self, dhidden: dhidden),
+    two_layers.bug("the ReLU's gate forgotten", "dA", "intermediate-forgotten", gate=lambda self, dhidden: dhidden),
     two_layers.bug(
         "the gate asks the gradient",
         "dA",
@@ -243,7 +243,7 @@ BUGS = [
     two_layers.bug(
         "dB of the hidden layer before its ReLU",
         "dB",
-        "input-for-output",
+        "intermediate-forgotten",
         dB=lambda self, upstream: upstream.T @ self.before,
     ),
     two_layers.bug("dA and dB swapped when their shapes agree", "dA", "swapped", make=SwapsNames),
