@@ -432,6 +432,53 @@ def test_a_number_that_happens_to_be_a_ratio_of_sizes_is_not_blamed_on_them():
     assert cause(lambda sizes, rng: Elementwise(sigmoid, lambda x, y: 0.6 * y * (1 - y))) == "constant-factor"
 
 
+@pytest.mark.parametrize("name", ["weight", "scale", "gamma", "g", "beta", "bias"])
+def test_a_weight_matrix_may_go_by_the_name_of_a_scale(name):
+    class Square:
+        def __init__(self, sizes, rng):
+            self.params = {name: rng.standard_normal((sizes["D"], sizes["D"]))}
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.params[name].T
+
+        def backward(self, upstream):
+            return upstream @ self.params[name].T, {name: upstream.T @ self.x}
+
+    report = sweep(Square, {"x": "N D"}, {"N": 3, "D": 4})
+    assert found(report) == {("dx", "value", "transposed")}
+
+
+class MeanOfTriples:
+    """y[n, i, j] = mean of x[n, 3i:3i+3, j]; `wrong` is a factor of its gradient, `last` its loop's end over j."""
+
+    def __init__(self, wrong=1.0, last=lambda shape: shape[2]):
+        self.wrong, self.last = wrong, last
+
+    def forward(self, x):
+        self.shape = x.shape
+        return (x[:, 0::3] + x[:, 1::3] + x[:, 2::3]) / 3
+
+    def backward(self, upstream):
+        dx = np.zeros(self.shape)
+        for j in range(min(self.shape[2], self.last(upstream.shape))):
+            dx[:, :, j] = self.wrong * upstream[:, :, j].repeat(3, axis=1) / 3
+        return dx
+
+
+@pytest.mark.parametrize(
+    ("layer", "cause"),
+    [
+        (MeanOfTriples(3.0), "missing-1/window"),
+        (MeanOfTriples(1 / 3), "extra-1/window"),
+        (MeanOfTriples(last=lambda shape: shape[1]), "loop-too-short"),
+    ],
+)
+def test_mistakes_of_layers_with_windows(layer, cause):
+    report = sweep(lambda sizes, rng: layer, {"x": "N 6 D"}, {"N": 3, "D": 5})
+    assert found(report) == {("dx", "value", cause)}
+
+
 def test_small_and_rare_mistakes_are_named(rng):
     clipped = affine(dW=lambda s, u: np.clip(u, -2.5, 2.5).T @ s.x)
     assert {(a, c) for a, _, c in found(clipped)} == {("dW", "upstream-clipped")}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handgrad.checking.diagnosis.evidence import Case, Evidence
+from handgrad.checking.diagnosis.evidence import Case, Evidence, same
 from handgrad.checking.diagnosis.hypotheses import hypotheses
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 from handgrad.checking.diagnosis.hypotheses.upstream import not_linear
@@ -30,6 +30,10 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
                 f"forward gives the same whatever params['{evidence.name}'] is: it does not read it, or params hands "
                 f"out a copy; so {array} should be 0."
             )
+        if len(cases) > 1 and all(map(_is_half_precision, cases)):
+            return "half-precision", (
+                f"{array} is right to 3 digits and no more: it is computed in half precision (float16)."
+            )
         if len(cases) > 1:
             nonlinear = not_linear(first)
             for hypothesis in hypotheses(first, nonlinear is None):
@@ -38,6 +42,12 @@ def diagnose(evidence: Evidence) -> tuple[str, str]:
             if nonlinear:
                 return nonlinear[0], nonlinear[1].replace("{d}", array)
     return located(evidence)
+
+
+def _is_half_precision(case: Case) -> bool:
+    with np.errstate(over="ignore"):
+        rounded = case.analytic.astype(np.float16).astype(np.float64)
+    return case.analytic.size > 3 and np.array_equal(rounded, case.analytic) and same(case.analytic, case.numeric, 5e-3)
 
 
 def _holds(hypothesis: Hypothesis, cases: Sequence[Case]) -> bool:

@@ -90,10 +90,10 @@ BUGS = [
         "missing-weight-y",
         backward=lambda self, upstream: self.y * (upstream - upstream.sum(axis=-1, keepdims=True)),
     ),
-    # right in row 0 alone: no word for it
     softmax.bug(
         "every row uses the first row's y",
         "dx",
+        "one-row-right",
         backward=lambda self, upstream: self.y[0] * (upstream - (upstream @ self.y[0])[:, None]),
     ),
     softmax.bug(

@@ -52,13 +52,19 @@ FUNCTIONS: list[tuple[str, Callable[[Array], Array]]] = [
 ]
 """Simple functions of one number, as (text with z, function)."""
 
-PAIRS: list[tuple[str, Callable[[Array, Array], Array]]] = [
-    ("x * (1 - y)", lambda x, y: x * (1 - y)),
-    ("y * (1 - x)", lambda x, y: y * (1 - x)),
-    ("(1 - x * y)", lambda x, y: 1 - x * y),
-    ("(sigmoid(x) + y * (1 - y))", lambda x, y: sigmoid(x) + y * (1 - y)),
-    ("(sigmoid(x) + x * (1 - x))", lambda x, y: sigmoid(x) + x * (1 - x)),
-    ("(sigmoid(x) + sigmoid(x) * (1 - sigmoid(x)))", lambda x, y: sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))),
-    ("(y + y * (1 - y))", lambda x, y: y + y * (1 - y)),
+MIXED = "input and output are mixed up. Write the derivative in one of them"
+LACKS_X = "of a product x * sigmoid(x) the second term lacks its factor x; right is y + sigmoid(x) * (1 - y)"
+OF_THE_OUTPUT = (
+    "the sigmoid's derivative is written with y, which is x * sigmoid(x) here; right is y + sigmoid(x) * (1 - y)"
+)
+
+PAIRS: list[tuple[str, str, Callable[[Array, Array], Array]]] = [
+    ("x * (1 - y)", MIXED, lambda x, y: x * (1 - y)),
+    ("y * (1 - x)", MIXED, lambda x, y: y * (1 - x)),
+    ("(1 - x * y)", MIXED, lambda x, y: 1 - x * y),
+    ("(sigmoid(x) + y * (1 - y))", OF_THE_OUTPUT, lambda x, y: sigmoid(x) + y * (1 - y)),
+    ("(sigmoid(x) + x * (1 - x))", "the sigmoid's derivative is written with x", lambda x, y: sigmoid(x) + x * (1 - x)),
+    ("(sigmoid(x) + sigmoid(x) * (1 - sigmoid(x)))", LACKS_X, lambda x, y: sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))),
+    ("(y + y * (1 - y))", OF_THE_OUTPUT, lambda x, y: y + y * (1 - y)),
 ]
-"""Functions of input and output together."""
+"""Functions of input and output together, each with what is wrong about it."""

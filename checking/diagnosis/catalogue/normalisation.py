@@ -257,6 +257,11 @@ def _of_input(batch_or_features: str) -> list[Mistake]:
             _normalised(lambda n: _with_means_of(n, n.other_count / n.count)),
         ),
         Mistake(
+            "std-for-variance",
+            "{d} divides by the variance where the standard deviation belongs: 1 / sqrt(var + eps), once.",
+            _normalised(lambda n: n.inverse**2 * (n.inner - n.mean(n.inner) - n.projection(n.inner))),
+        ),
+        Mistake(
             "wrong-count",
             "{d} divides by N in the path through the variance where forward divides by N - 1, or the other way round.",
             _normalised(_with_the_other_ddof),

@@ -120,3 +120,27 @@ def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
                 f"{{d}} is exactly {a}*{b} times too small",
                 lambda case, a=a, b=b: 1 / (lengths_of(case)[a] * lengths_of(case)[b]),  # type: ignore[misc]
             )
+    for name, words, size in _windows(first):
+        yield (
+            f"missing-1/{name}",
+            f"{{d}} is exactly as many times too large as there are {words}: the mean's division is missing",
+            lambda case, size=size: float(size(case)),  # type: ignore[misc]
+        )
+        yield (
+            f"extra-1/{name}",
+            f"{{d}} is exactly as many times too small as there are {words}: a mean where a sum belongs",
+            lambda case, size=size: 1 / float(size(case)),  # type: ignore[misc]
+        )
+
+
+def _windows(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
+    """Numbers of entries that have no symbol: of a pooling's window, of the places of an output with several axes."""
+    if first.y.ndim > 2:
+        yield (
+            "places",
+            "places in the output (the batch and the channels left out)",
+            lambda case: case.y.size / case.y.shape[0] / case.y.shape[1],
+        )
+        yield "places*N", "places in the output, in the whole batch", lambda case: case.y.size / case.y.shape[1]
+    if first.y.ndim > 1 and first.x.size > first.y.size:
+        yield "window", "entries in a window (x.size / y.size)", lambda case: case.x.size / case.y.size

@@ -26,10 +26,10 @@ def wrong_derivative(first: Case) -> Iterator[Hypothesis]:
         )
     if first.x.shape != first.analytic.shape or not first.is_input or first.y.shape != first.x.shape:
         return
-    for text, both in PAIRS:
+    for text, why, both in PAIRS:
         yield Hypothesis(
             "wrong-derivative",
-            f"{{d}} is exactly upstream * {text}: input and output are mixed up. Write the derivative in one of them.",
+            f"{{d}} is exactly upstream * {text}: {why}.",
             lambda case, both=both: case.u * both(case.x, case.y),  # type: ignore[misc]
         )
     yield Hypothesis(

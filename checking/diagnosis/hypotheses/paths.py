@@ -71,6 +71,12 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
 
 def sums_of_upstream(first: Case) -> Iterator[Hypothesis]:
     """The upstream gradient summed over some axis, and nothing else."""
+    if first.name in first.subject.params and first.u.ndim > 1:
+        yield Hypothesis(
+            "summed-over-wrong-axis",
+            "{d} is the sum of the whole upstream gradient in every entry: sum over the batch alone (axis=0).",
+            lambda case: np.full_like(case.analytic, case.u.sum()),
+        )
     for axis in range(first.u.ndim) if first.u.ndim > 1 else ():
         if axis == 0:
             yield Hypothesis(

@@ -50,8 +50,8 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
     for key in (*first.subject.inputs, first.name):
         yield Hypothesis(
             "gate-forgotten",
-            f"{{d}} is the derivative at {key} = 0, as if forward were linear: the local derivative of a gate or an "
-            f"activation inside (x > 0, 1 - y^2, a mask) is missing; it belongs between the factors.",
+            f"{{d}} is the derivative at {key} = 0, it lacks what depends on {key}'s value: the local derivative of a "
+            f"gate or an activation inside (x > 0, 1 - y^2, a mask), or a term in which {key} is a factor.",
             lambda case, key=key: case.with_values(**{key: np.zeros_like(case.point[key])}),  # type: ignore[misc]
         )
     for key in first.subject.variables:
