@@ -450,10 +450,10 @@ def test_a_weight_matrix_may_go_by_the_name_of_a_scale(name):
 
 
 class MeanOfTriples:
-    """y[n, i, j] = mean of x[n, 3i:3i+3, j]; `wrong` is a factor of its gradient, `last` its loop's end over j."""
+    """y[n, i, j] = mean of x[n, 3i:3i+3, j]; `changed` is done to upstream, `last` is its loop's end over j."""
 
-    def __init__(self, wrong=1.0, last=lambda shape: shape[2]):
-        self.wrong, self.last = wrong, last
+    def __init__(self, changed=lambda u: u, last=lambda shape: shape[2]):
+        self.changed, self.last = changed, last
 
     def forward(self, x):
         self.shape = x.shape
@@ -462,15 +462,15 @@ class MeanOfTriples:
     def backward(self, upstream):
         dx = np.zeros(self.shape)
         for j in range(min(self.shape[2], self.last(upstream.shape))):
-            dx[:, :, j] = self.wrong * upstream[:, :, j].repeat(3, axis=1) / 3
+            dx[:, :, j] = self.changed(upstream)[:, :, j].repeat(3, axis=1) / 3
         return dx
 
 
 @pytest.mark.parametrize(
     ("layer", "cause"),
     [
-        (MeanOfTriples(3.0), "missing-1/window"),
-        (MeanOfTriples(1 / 3), "extra-1/window"),
+        (MeanOfTriples(lambda u: 3 * u), "missing-1/window"),
+        (MeanOfTriples(lambda u: u / 3), "extra-1/window"),
         (MeanOfTriples(last=lambda shape: shape[1]), "loop-too-short"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from handgrad.checking.diagnosis.evidence import Case
+from handgrad.checking.diagnosis.evidence import Case, same
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 from handgrad.params import Array
 
@@ -32,7 +32,7 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
                 "output-for-input",
                 f"{{d}} is the derivative at the output instead of the input: y stands where {key} belongs (or the "
                 "derivative was taken of a value that had been through the function already).",
-                lambda case, key=key: case.with_values(**{key: case.y}),  # type: ignore[misc]
+                lambda case, key=key: _derivative_at(case, key, case.y),  # type: ignore[misc]
             )
         for text, change in (
             ("|x|", np.abs),
@@ -45,7 +45,7 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
             yield Hypothesis(
                 "wrong-input",
                 f"{{d}} is the derivative at {text.replace('x', key) if 'max' not in text else text} instead of {key}.",
-                lambda case, key=key, change=change: case.with_values(**{key: change(case.point[key])}),  # type: ignore[misc]
+                lambda case, key=key, change=change: _derivative_at(case, key, change(case.point[key])),  # type: ignore[misc]
             )
     for key in (*first.subject.inputs, first.name):
         yield Hypothesis(
@@ -81,6 +81,12 @@ def other_values(first: Case) -> Iterator[Hypothesis]:
                 f"{{d}} {text}.",
                 lambda case, key=key, change=change: case.with_values(**{key: change(case.point[key])}),  # type: ignore[misc]
             )
+
+
+def _derivative_at(case: Case, key: str, values: Array) -> Array | None:
+    """None where it is the same as at 0: then nothing tells that it was taken at these values."""
+    there, at_zero = (case.with_values(**{key: v}) for v in (values, np.zeros_like(values)))
+    return None if there is None or (at_zero is not None and same(there, at_zero, 1e-6)) else there
 
 
 def _transposed(w: Array) -> Array:
