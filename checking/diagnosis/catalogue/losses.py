@@ -8,16 +8,17 @@ import numpy as np
 
 from handgrad.checking.diagnosis.catalogue.functions import sigmoid
 from handgrad.checking.diagnosis.catalogue.mistake import Mistake
-from handgrad.checking.diagnosis.evidence import Case, own_numbers
+from handgrad.checking.diagnosis.evidence import Case
 
 
 def mistakes(case: Case) -> Sequence[Mistake]:
     """Those of the loss that forward turns out to be."""
     if not case.is_input or case.y.ndim:
         return ()
-    known = ((_mean_log, SOFTMAX_CE), (_mean_smoothed, SMOOTHED_CE), (_binary, BINARY_CE), (_squares, MSE))
+    known = ((_mean_log, SOFTMAX_CE), (_binary, BINARY_CE), (_squares, MSE))
     values = ((forward(case), mistakes) for forward, mistakes in known)
-    return next((m for value, m in values if value is not None and np.isclose(value, float(case.y), rtol=1e-9)), ())
+    found = (m for value, m in values if value is not None and np.isclose(value, float(case.y), rtol=1e-9))
+    return next(found, None) or _smoothed(case)
 
 
 def _mean_log(case: Case) -> float | None:
@@ -32,23 +33,29 @@ def _mean_log(case: Case) -> float | None:
     return float(-np.mean(np.log(case.p[np.arange(case.rows), labels])))
 
 
-def _mean_smoothed(case: Case) -> float | None:
-    """Cross-entropy with smoothed labels, (1 - a) onehot + a / C, a being a number of the layer's own."""
-    if _mean_log(case) is None:
+def _smoothing(case: Case) -> float | None:
+    """The a of labels smoothed to (1 - a) onehot + a / C, as the loss's value tells it."""
+    value = _mean_log(case)
+    if value is None:
         return None
-    logs = np.log(case.p)
-    mean_log, mean_of_all = np.mean(np.sum(case.onehot * logs, axis=1)), np.mean(logs)
-    values = [-(1 - a) * mean_log - a * mean_of_all for a in own_numbers(case).values()]
-    return next((float(v) for v in values if np.isclose(v, float(case.y), rtol=1e-9)), None)
+    for_even_labels = -float(np.mean(np.log(case.p)))
+    share = (float(case.y) - value) / (for_even_labels - value) if for_even_labels != value else 0.0
+    return share if 1e-6 < share < 1 else None
 
 
-SMOOTHED_CE: list[Mistake] = [
-    Mistake(
-        "smoothing-forgotten",
-        "{d} is (p - onehot(labels)) / N, without the smoothing of the labels that forward has.",
-        lambda s: s.u * (s.p - s.onehot) / s.rows,
-    ),
-]
+def _smoothed(case: Case) -> list[Mistake]:
+    a = _smoothing(case)
+    if a is None:
+        return []
+    return [
+        Mistake(
+            "smoothing-forgotten",
+            f"{{d}} is (p - onehot(labels)) / N, without forward's smoothing of the labels, by {a:.4g}.",
+            # Any loss has some such a; only of smoothed labels it is the same everywhere.
+            lambda s: s.u * (s.p - s.onehot) / s.rows if np.isclose(_smoothing(s) or 0, a, rtol=1e-7) else None,
+        )
+    ]
+
 
 SOFTMAX_CE: list[Mistake] = [
     Mistake(

@@ -56,7 +56,7 @@ def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
             name = next((f" ({name})" for name, value in own_numbers(first).items() if abs(value - c) < 1e-9), "")
             yield Hypothesis(
                 "equals-upstream",
-                f"{{d}} is just {c:.6g}{name} times the upstream gradient: the local derivative (a "
+                f"{{d}} is just {c:.6g}{name} times the upstream gradient, whatever the input: the local derivative (a "
                 "mask, a gate) is missing.",
                 lambda case: float(ratio.flat[0]) * case.u,
             )
