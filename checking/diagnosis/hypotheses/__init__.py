@@ -10,7 +10,6 @@ from handgrad.checking.diagnosis.catalogue import mistakes
 from handgrad.checking.diagnosis.evidence import Case
 from handgrad.checking.diagnosis.hypotheses.factors import constant_factors
 from handgrad.checking.diagnosis.hypotheses.formulas import (
-    bare_products,
     missing_term,
     sums_of_parts,
     wrong_derivative,
@@ -20,6 +19,7 @@ from handgrad.checking.diagnosis.hypotheses.formulas import (
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
 from handgrad.checking.diagnosis.hypotheses.paths import parts_of_the_jacobian, sums_of_upstream
 from handgrad.checking.diagnosis.hypotheses.places import permuted, rearranged, result_changed
+from handgrad.checking.diagnosis.hypotheses.products import bare_products
 from handgrad.checking.diagnosis.hypotheses.upstream import other_upstream, upstream_ignored
 from handgrad.checking.diagnosis.hypotheses.values import other_values, stale
 
