@@ -658,6 +658,41 @@ def test_a_gradient_that_cannot_be_resolved_is_no_pass():
 # The report and the arguments.
 
 
+class FarSum:
+    """A sum beside which a large constant stands: the differences of single entries drown in its rounding."""
+
+    def __init__(self, constant, factor=1.0):
+        self.constant, self.factor = constant, factor
+
+    def forward(self, x):
+        self.x = x
+        return self.constant + np.sum(np.sin(x))
+
+    def backward(self, upstream):
+        slope = np.cos(self.x)
+        slope[0, 0] *= self.factor
+        return upstream * slope
+
+
+def test_the_complex_step_bears_out_what_differences_cannot_resolve(rng):
+    x = rng.standard_normal((10, 20))
+    assert gradcheck(FarSum(3e9), x).ok
+    assert not gradcheck(FarSum(3e9, factor=1.01), x).ok
+    for factor in (1.0, 1.01):  # nothing bears out the complex step itself
+        report = gradcheck(FarSum(1e11, factor), x)
+        assert report.unresolved and not report.ok
+
+    class FarNorm(FarSum):  # whose complex step lacks the path through the norm, as backward does
+        def forward(self, x):
+            self.x = x
+            return self.constant + np.sum(x / np.linalg.norm(x))
+
+        def backward(self, upstream):
+            return np.full(self.x.shape, upstream / np.linalg.norm(self.x))
+
+    assert not gradcheck(FarNorm(0.0), x).ok
+
+
 def test_the_same_seed_gives_the_same_report():
     def report(seed):
         return sweep(
