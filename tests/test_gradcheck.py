@@ -479,6 +479,26 @@ def test_mistakes_of_layers_with_windows(layer, cause):
     assert found(report) == {("dx", "value", cause)}
 
 
+@pytest.mark.parametrize(("shape", "of_labels"), [("N 1", lambda n: (n,)), ("N", lambda n: (n, 1))])
+def test_labels_that_broadcast_against_the_scores(shape, of_labels):
+    class SquaredError:
+        def __init__(self, sizes, rng):
+            self.params = {}
+
+        def forward(self, scores, targets):
+            self.difference = scores - targets.reshape(scores.shape)
+            return np.mean((scores - targets) ** 2)
+
+        def backward(self, upstream=1.0):
+            return upstream * 2 * self.difference / len(self.difference)
+
+    def targets(sizes, rng):
+        return (rng.standard_normal(of_labels(sizes["N"])),)
+
+    report = sweep(SquaredError, {"scores": shape}, {"N": 4}, extra=targets)
+    assert found(report) == {("dscores", "value", "labels-broadcast")}
+
+
 def test_small_and_rare_mistakes_are_named(rng):
     clipped = affine(dW=lambda s, u: np.clip(u, -2.5, 2.5).T @ s.x)
     assert {(a, c) for a, _, c in found(clipped)} == {("dW", "upstream-clipped")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,16 +10,48 @@ import numpy as np
 from handgrad.checking.diagnosis.catalogue.functions import sigmoid
 from handgrad.checking.diagnosis.catalogue.mistake import Mistake
 from handgrad.checking.diagnosis.evidence import Case
+from handgrad.checking.diagnosis.jacobian import columns
+from handgrad.params import Array
 
 
 def mistakes(case: Case) -> Sequence[Mistake]:
     """Those of the loss that forward turns out to be."""
     if not case.is_input or case.y.ndim:
         return ()
+    if _labels_broadcast(case):
+        return BROADCAST
     known = ((_mean_log, SOFTMAX_CE), (_binary, BINARY_CE), (_squares, MSE))
     values = ((forward(case), mistakes) for forward, mistakes in known)
     found = (m for value, m in values if value is not None and np.isclose(value, float(case.y), rtol=1e-9))
     return next(found, None) or _smoothed(case)
+
+
+def _labels_broadcast(case: Case) -> bool:
+    """Whether there are as many labels as scores, [N] for [N x 1] or the other way round."""
+    shape = np.shape(case.labels) if case.subject.extra else ()
+    return (
+        case.x.size > 1
+        and shape in ((case.rows,), (case.rows, 1))
+        and len(shape) != case.x.ndim
+        and (case.x.shape in ((case.rows,), (case.rows, 1)))
+    )
+
+
+def _for_labels_of_the_scores_shape(case: Case) -> Array:
+    subject = copy.copy(case.subject)
+    subject.extra = (np.reshape(case.labels, case.x.shape), *case.subject.extra[1:])
+    jacobian, _ = columns(subject, case.point, case.name, case.known)
+    return case.gradient(case.weights, jacobian)
+
+
+BROADCAST: list[Mistake] = [
+    Mistake(
+        "labels-broadcast",
+        "{d} is right for labels of the scores' shape; but forward takes [N x 1] against [N], which broadcasts to "
+        "[N x N]: every score meets every label. Reshape one of them.",
+        _for_labels_of_the_scores_shape,
+    ),
+]
 
 
 def _mean_log(case: Case) -> float | None:
