@@ -88,7 +88,9 @@ def gradcheck(
     given = None if upstream is None else [as_real(u, "upstream") for u in several]
     with quiet():
         examination = Examination(layer, options, reference)
-        own = Setting(subject, {}, "", is_own=True, reproduce=f"gradcheck({describe(layer)}, ..., seed={options.seed})")
+        own = Setting(
+            subject, {}, "", is_own=True, reproduce=f"gradcheck({describe(layer)}, ...{options.as_arguments})"
+        )
         own.resized = lambda: one_row_fewer(own)
         if not examination.first_look(own):
             return examination.concluded()
@@ -138,6 +140,9 @@ def sweep(
         ):
             return examination.concluded()
         _look_around(examination, base)
+        relabelled = build.relabelled(base)
+        if relabelled is not None:
+            examination.look(relabelled, "ordinary values", relabelled.subject.at_hand)
         for partial in points.size_variants(build.sizes) if variants is None else variants:
             setting = _variant(examination, build, partial, base)
             if setting is None or not examination.look(setting, "ordinary values", setting.subject.at_hand):
@@ -147,13 +152,13 @@ def sweep(
         return examination.concluded()
 
 
-def assert_gradients(layer: Any, *inputs: Any, **options: Any) -> None:
+def assert_gradients(*arguments: Any, **options: Any) -> None:
     """`gradcheck`, or `sweep` when the first argument is a function that makes layers, for use in tests.
 
     Raises AssertionError with the report as its text unless everything is right and resolved.
     """
-    is_sweep = callable(layer) and bool(inputs) and isinstance(inputs[0], Mapping)
-    report = sweep(layer, *inputs, **options) if is_sweep else gradcheck(layer, *inputs, **options)
+    is_sweep = "make" in options or "inputs" in options or isinstance(next(iter(arguments[1:]), None), Mapping)
+    report = sweep(*arguments, **options) if is_sweep else gradcheck(*arguments, **options)
     assert report.ok, f"\n{report}"
 
 

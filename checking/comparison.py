@@ -39,6 +39,8 @@ class Comparison:
     """In a large array, the entries that bisection led to."""
     joint: str = ""
     """What a joint step of many entries shows when no single entry is wrong."""
+    is_wrong_again: bool = False
+    """Of an array that is known to be wrong, and of which no entries were looked at: whether it is so here."""
 
     def with_verdict(self, verdict: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.verdict == verdict]

@@ -19,7 +19,7 @@ from handgrad.checking.points import KINKED, REALS, SPECIAL, Interval, upstream_
 from handgrad.checking.report import Finding, Report, Row, Unresolved
 from handgrad.checking.rounding import Rounding
 from handgrad.checking.settings import Setting
-from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
+from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe, unlisted_parameters
 from handgrad.checking.values import PointCheck, handed
 from handgrad.params import Array
 
@@ -112,13 +112,15 @@ class Examination:
             return self._strange_output(outputs, where, is_own)
         if not all(np.isfinite(y).all() for y in outputs):
             return self._infinite_output(subject, point, where, is_own)
-        self._compare_forward(subject, point, outputs, where)
+        self._compare_forward(setting, point, outputs, where)
         if upstream is None:
             upstream = upstream_for(outputs, rng, one_signed=values in KINKED)
         if not subject.takes_upstream:
             upstream = self._fixed_upstream(outputs, where)
         if not self._forms(setting, point, upstream, outputs, where):
             return False
+        if is_own:
+            self._note_unlisted(subject, point, upstream)
         check = self._compare(setting, values, point, upstream, where, rng, is_own=is_own, every_entry=every_entry)
         if check.kinked and not check.one_signed and self.options.at_kink is None:
             one_signed = [np.abs(u) + 0.1 for u in map(np.asarray, upstream)]
@@ -170,10 +172,11 @@ class Examination:
 
     # The parts of `look`.
 
-    def _compare_forward(self, subject: Subject, point: Point, outputs: list[Array], where: str) -> None:
+    def _compare_forward(self, setting: Setting, point: Point, outputs: list[Array], where: str) -> None:
         """Holds forward against the reference, if there is one: a wrong forward is told before any gradient."""
         if self.reference is None:
             return
+        subject = setting.subject
         inputs = [np.array(point[name]) for name in subject.inputs]
         try:
             returned = self.reference(subject.at(point), *inputs, *subject.extra)
@@ -195,7 +198,7 @@ class Examination:
                 f"forward is not what this layer computes: y{[int(i) for i in worst]} is {y[worst]:.6g} and should be "
                 f"{wanted[worst]:.6g}. Mend forward first, the gradients are held against it"
             )
-        self._add(Finding("y", "value", "wrong-forward", message + ".", where))
+        self._add(Finding("y", "value", "wrong-forward", message + "."), where, setting)
 
     def _compare(
         self,
@@ -237,6 +240,10 @@ class Examination:
         if self.report.curve is None and comparisons and comparisons[0].worst is not None:
             self.report.curve = check.curve(comparisons[0].array, comparisons[0].worst.index)
         for comparison in comparisons:
+            if comparison.is_wrong_again:
+                known = self.wrong["d" + comparison.array]
+                known.also.append(where)
+                self._reproduced(known, setting)
             self._record(comparison)
             wrong = [e for e in comparison.with_verdict("wrong") if not rounding.explains(comparison, e)]
             if wrong:
@@ -358,6 +365,16 @@ class Examination:
             self._add(finding, where, setting)
         return any(gradient.shape == point[name].shape for name, gradient in gradients.items())
 
+    def _note_unlisted(self, subject: Subject, point: Point, upstream: Sequence[Any]) -> None:
+        layer = subject.at(point)
+        subject.forward(layer, point)
+        subject.backward(layer, handed(upstream))
+        for name in unlisted_parameters(layer, (*subject.variables, "y")):
+            self.report.notes.append(
+                f"{name} is an attribute and in no params, so its gradient was not compared; params must name it, and "
+                f'backward return it: (dx, {{"{name}": ...}})'
+            )
+
     def _infinite_output(self, subject: Subject, point: Point, where: str, is_own: bool) -> bool:
         """Tells an overflow inside forward from a point at which the function itself has no finite value."""
         reason = why_not_finite(subject, point)
@@ -374,7 +391,7 @@ class Examination:
                 Unresolved(
                     "y",
                     "forward is not finite at this point, so nothing can be compared; give a point= or a domain= in "
-                    "which it is",
+                    "which it is (--domain on the command line)",
                     where,
                 )
             )
@@ -395,6 +412,9 @@ class Examination:
 
     def crashed(self, error: LayerError, setting: Setting, where: str) -> bool:
         array = "y" if error.stage == "forward" else "d" + setting.subject.inputs[0]
+        if isinstance(error.error, BadReturn):
+            self._add(Finding(array, "shape", "wrong-return", f"{error.error}.", where), setting=setting)
+            return False
         kind = type(error.error).__name__
         text = str(error.error).splitlines()[0] if str(error.error) else "no message"
         self._add(

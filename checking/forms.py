@@ -15,7 +15,8 @@ KINDS = {"b": "booleans", "i": "integers", "u": "integers", "c": "complex number
 def wrong_returns(told: Mapping[str, str]) -> Iterator[Finding]:
     """A finding for each gradient that is missing or no array."""
     for name, message in told.items():
-        cause = "missing-gradient" if "a gradient for" in message else "wrong-return"
+        unknown, missing = "is no parameter" in message, "a gradient for" in message
+        cause = "unknown-gradient" if unknown else "missing-gradient" if missing else "wrong-return"
         yield Finding("d" + name, "shape", cause, f"{message}.")
 
 

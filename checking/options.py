@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -59,6 +60,14 @@ class Options:
             if not points.inside(point[name], bounds):
                 low, high = float(point[name].min()), float(point[name].max())
                 raise ValueError(f"domain: {name} must lie inside {bounds}, the given one is from {low:g} to {high:g}")
+
+    @property
+    def as_arguments(self) -> str:
+        """What of it a call must repeat to see the same, as text."""
+        kink = f", at_kink={self.at_kink!r}" if self.at_kink else ""
+        bounds = {name: tuple(b if math.isfinite(b) else None for b in pair) for name, pair in self.domain.items()}
+        domain = f", domain={bounds!r}" if bounds else ""
+        return f"{domain}{kink}, seed={self.seed}"
 
     def rng(self, label: str) -> np.random.Generator:
         """A generator for one step, the same whatever else is skipped."""

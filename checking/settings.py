@@ -56,9 +56,11 @@ class Builder:
         words = next(iter(inputs.values())).split()
         self.batch = words[0] if words else ""
 
-    def __call__(self, partial: Mapping[str, int]) -> Setting:
+    def __call__(self, partial: Mapping[str, int], *, draw: int = 0) -> Setting:
+        """The layer at its sizes, changed as `partial` says; `draw` numbers the labels (extra) drawn for them."""
         sizes = {**self.sizes, **partial}
         where = ", ".join(f"{symbol}={size}" for symbol, size in sizes.items())
+        where += ", other labels" if draw else ""
         shapes = {name: points.shape_of(text, sizes, name) for name, text in self.inputs.items()}
         layer = self.make(dict(sizes), self.options.rng("make"))
         if self.point is None:
@@ -72,20 +74,33 @@ class Builder:
                 came = len(given) if isinstance(given, tuple | list) else type(given).__name__
                 raise ValueError(f"point must return a tuple of {len(shapes)} ({', '.join(shapes)}), got {came}")
             arrays = {name: np.asarray(value) for name, value in zip(shapes, given, strict=True)}
-        more = () if self.extra is None else self.extra(dict(sizes), self.options.rng("extra"))
+            for name, shape in shapes.items():
+                if arrays[name].shape != shape:
+                    raise ValueError(f"point: {name} must be {shape} for {where}, got {arrays[name].shape}")
+        rng = self.options.rng(f"extra {draw}" if draw else "extra")
+        more = () if self.extra is None else self.extra(dict(sizes), rng)
         if not isinstance(more, tuple | list):
             raise TypeError(f"extra must return a tuple of what forward takes after the inputs, got {more!r}")
-        reproduce = f"sweep(make, {dict(self.inputs)}, {sizes}, variants=[], seed={self.options.seed})"
+        reproduce = f"sweep(make, {dict(self.inputs)}, {sizes}, variants=[]{self.options.as_arguments})"
         setting = Setting(
             Subject(layer, arrays, tuple(more)),
             sizes,
             where,
-            is_own=not partial,
+            is_own=not partial and not draw,
             is_base=not partial,
             reproduce=reproduce,
         )
         setting.resized = lambda: self._others(setting)
         return setting
+
+    def relabelled(self, base: Setting) -> Setting | None:
+        """The same sizes with other labels; None where there are none, or always the same."""
+        for draw in range(1, 6) if self.extra else ():
+            setting = self({}, draw=draw)
+            if repr(setting.subject.extra) != repr(base.subject.extra):
+                setting.subject.replays = base.subject.replays
+                return setting
+        return None
 
     def _others(self, setting: Setting) -> Iterator[Setting]:
         """The layer at other sizes, those that make, point and extra take."""

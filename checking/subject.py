@@ -7,8 +7,9 @@ import inspect
 import math
 import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,7 +41,7 @@ class LayerError(Exception):
     def place(self) -> str:
         """File, line and code of the innermost frame, for messages; "" when there is none."""
         frames = inspect.getinnerframes(self.error.__traceback__) if self.error.__traceback__ else []
-        if not frames:
+        if not frames or Path(frames[-1].filename).parent == Path(__file__).parent:  # the call itself, not its code
             return ""
         last = frames[-1]
         code = "".join(last.code_context or []).strip()
@@ -48,7 +49,7 @@ class LayerError(Exception):
 
 
 class BadReturn(Exception):
-    """backward returned something of another form than the contract's; the message is one sentence."""
+    """forward or backward returned something of another form than the contract's; the message is one sentence."""
 
 
 class Subject:
@@ -107,8 +108,8 @@ class Subject:
         outputs = [np.array(y, copy=True) for y in as_tuple(self.forward(self._working, point))]
         for y in outputs:
             if y.dtype.kind not in "buifc":
-                what = "None: is the return missing?" if y.ndim == 0 and y.item() is None else f"dtype {y.dtype}"
-                raise LayerError("forward", TypeError(f"forward must return an array of numbers, got {what}"))
+                what = "None (is the return missing?)" if y.ndim == 0 and y.item() is None else f"dtype {y.dtype}"
+                raise LayerError("forward", BadReturn(f"forward must return an array of numbers, got {what}"))
         return outputs
 
     def gradients(
@@ -170,8 +171,10 @@ class Subject:
             list(by_input) if isinstance(by_input, tuple) or (several and isinstance(by_input, list)) else [by_input]
         )
         if len(parts) != len(self.inputs):
-            wanted = f"a tuple of {len(self.inputs)} input gradients" if several else "one input gradient"
-            raise BadReturn(f"backward must return {wanted}, got {len(parts)}")
+            names = ", ".join(self.inputs)
+            wanted = f"a tuple of {len(self.inputs)} input gradients ({names})" if several else "one input gradient"
+            hint = "; labels are no inputs: pass them as extra, or call them labels or targets" if several else ""
+            raise BadReturn(f"backward must return {wanted}, got {len(parts)}{hint}")
         named = dict(zip(self.inputs, parts, strict=True))
         for name in self.params:
             if name in by_name:
@@ -180,9 +183,10 @@ class Subject:
                 told[name] = f"backward must return a gradient for {name}, got {list(by_name) or 'none'}"
             else:
                 told[name] = f"backward must return (dx, {{name: gradient}}) with a gradient for {name}, got no mapping"
-        extra = [str(name) for name in by_name if name not in self.params]
-        if extra:
-            told[self.inputs[0]] = f"backward returned a gradient for {', '.join(extra)}, which is no parameter"
+        for name in map(str, by_name):
+            if name not in self.params and not (name[:1] == "d" and name[1:] in self.params):
+                known = f"params has {', '.join(self.params)}" if self.params else "the layer has no params"
+                told[name] = f"backward returned a gradient for {name}, which is no parameter: {known}"
         gradients: dict[str, Array] = {}
         for name, value in named.items():
             array = None if value is None or isinstance(value, list | tuple) else np.asarray(value)
@@ -236,6 +240,17 @@ def parameters(layer: Any) -> Mapping[str, Any]:
                 f"params must be a mapping of names to arrays, {describe(layer)} has {name!r}: {type(value).__name__}"
             )
     return params
+
+
+def unlisted_parameters(layer: Any, known: Collection[str]) -> list[str]:
+    """Attributes that look like parameters, for a gradient of that shape lies beside them: W and dW, but no params."""
+    own = {name: value for name, value in getattr(layer, "__dict__", {}).items() if isinstance(value, np.ndarray)}
+    return [
+        name
+        for name, value in own.items()
+        if name not in known
+        and any(d in own and own[d].shape == value.shape for d in (f"d{name}", f"grad_{name}", f"{name}_grad"))
+    ]
 
 
 def set_parameter(layer: Any, name: str, value: Array) -> None:

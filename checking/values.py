@@ -82,20 +82,20 @@ class PointCheck:
     def compare(self, *, every_entry: bool = False, known_wrong: Collection[str] = ()) -> list[Comparison]:
         """One comparison for each gradient. A random direction passes for an array unless `every_entry`.
 
-        Large arrays that are `known_wrong` are not searched again.
+        Of arrays that are `known_wrong` no entries are looked at again.
         """
         comparisons = []
         for name in self.subject.variables:
             gradient = self.gradients.get(name)
             if gradient is None:
                 continue
-            if name in known_wrong and gradient.size > FEW:
-                continue
             if gradient.shape != self.point[name].shape or not np.isfinite(gradient).all():
                 continue
             gradient = np.asarray(gradient, np.float64)
             comparison = Comparison(name, gradient)
-            if gradient.size:
+            if gradient.size and name in known_wrong:
+                comparison.is_wrong_again = self._disagrees(comparison)
+            elif gradient.size:
                 self._compare(comparison, every_entry)
             comparisons.append(comparison)
         if self.kinked and self.one_signed and self.at_kink is None:
@@ -196,6 +196,15 @@ class PointCheck:
         for index in dict.fromkeys(indices):
             comparison.entries.append(self.entry(name, index, largest if math.isfinite(largest) else None))
         self.kinked |= any(entry.slope.kink for entry in comparison.entries)
+
+    def _disagrees(self, comparison: Comparison) -> bool:
+        """Whether the array is wrong along a random direction."""
+        direction = self.direction(comparison.array)
+        products = comparison.analytic * direction
+        guess, scale = float(products.sum()), norm(products)
+        found = self.along({comparison.array: direction}, guess, scale)
+        tolerance = 10 * found.error + self._floor_of(comparison.array) * scale
+        return not found.kink and not found.jump and found.distance(guess) > tolerance
 
     def _sample(self, comparison: Comparison) -> None:
         for index in self._some(comparison.analytic):

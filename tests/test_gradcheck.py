@@ -894,6 +894,148 @@ def test_parameters_that_forward_does_not_read(rng):
     assert ("dW", "value", "parameter-unused") in found(report)
 
 
+class Doubles:
+    """y = 2 x, with a parameter beside it; `backward` is to be overridden."""
+
+    def __init__(self, **attributes):
+        self.params = {"gamma": np.ones(5)}
+        self.kept = self.params["gamma"].copy()
+        vars(self).update(attributes)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.params["gamma"]
+
+    def backward(self, upstream):
+        return upstream * self.kept, {"gamma": (upstream * self.x).sum(axis=0)}
+
+
+@pytest.mark.parametrize("p", [np.array([1, 2, 0]), (1, 1), "half", True, None])
+def test_a_layers_own_attributes_may_be_anything(p, rng):
+    report = gradcheck(Doubles(p=p, rate=p), rng.standard_normal((4, 5)))
+    assert found(report) == {("dx", "value", "stale-parameters")}  # a copy of ones is not "just the upstream"
+
+
+def test_a_backward_that_draws_or_updates_is_told_so_rather_than_not_linear(rng):
+    class Noisy(Doubles):
+        def backward(self, upstream):
+            dx, grads = super().backward(upstream * self.params["gamma"])
+            return dx * (1 + 1e-3 * np.random.default_rng().standard_normal(dx.shape)), grads
+
+    class Updates(Doubles):
+        def backward(self, upstream):
+            self.params["gamma"] -= 0.1 * (upstream * self.x).sum(axis=0)
+            return upstream * self.params["gamma"], {"gamma": (upstream * self.x).sum(axis=0)}
+
+    class Rebinds(Doubles):
+        def backward(self, upstream):
+            dgamma = (upstream * self.x).sum(axis=0)
+            dx = upstream * self.params["gamma"]
+            self.params["gamma"] = self.params["gamma"] - 0.1 * dgamma
+            return dx, {"gamma": dgamma}
+
+    x = rng.standard_normal((4, 5))
+    assert gradcheck(Noisy(), x).findings[0].cause == "not-repeatable"
+    assert gradcheck(Updates(), x).findings[0].cause == "changes-parameters"
+    assert ("dgamma", "contract", "changes-parameters") in found(gradcheck(Rebinds(), x))
+
+
+def test_a_factor_that_the_labels_make_is_no_constant():
+    class Weighted:
+        """The mean of squares, weighted by label; backward divides by N rather than by the weights' sum."""
+
+        def __init__(self, sizes, rng):
+            self.params = {}
+
+        def forward(self, scores, labels):
+            self.scores, self.weights = scores, np.array([1.0, 3.0, 0.5])[labels]
+            return np.sum(self.weights * scores**2) / self.weights.sum()
+
+        def backward(self, upstream=1.0):
+            return upstream * 2 * self.weights * self.scores / len(self.scores)
+
+    def labels(sizes, rng):
+        return (rng.integers(0, 3, sizes["N"]),)
+
+    for seed in range(4):
+        report = sweep(Weighted, {"scores": "N"}, {"N": 5}, extra=labels, seed=seed)
+        assert {finding.array for finding in report.findings} == {"dscores"}
+        assert not any(f.cause in ("constant-factor", "extra-factor", "missing-factor") for f in report.findings)
+
+
+def test_the_call_that_shows_it_again_shows_it_again():
+    class AtLeastZero(Elementwise):
+        def __init__(self, sizes, rng):
+            super().__init__(lambda x: np.maximum(x, 0), lambda x, y: x >= 0)
+
+    def make(sizes, rng):
+        return AtLeastZero(sizes, rng)
+
+    report = sweep(make, {"x": "N D"}, {"N": 4, "D": 5}, at_kink="left", domain={"x": (-50.0, None)})
+    call = report.findings[0].reproduce
+    assert "at_kink='left'" in call and "domain={'x': (-50.0, None)}" in call
+    assert not eval(call, {"sweep": sweep, "make": make}).ok
+
+
+def test_gradients_of_what_is_no_parameter_are_not_charged_to_the_input(rng):
+    class More(Elementwise):
+        def backward(self, upstream):
+            return upstream * self.slope(self.x, self.y), {"W": upstream.sum(axis=0)}
+
+    report = gradcheck(More(np.tanh, lambda x, y: 1 - y**2), rng.standard_normal((4, 5)))
+    assert found(report) == {("dW", "shape", "unknown-gradient")}
+    assert report.verdict("dx") == "ok"
+
+
+def test_a_note_tells_of_parameters_that_are_in_no_params(rng):
+    class WithAttributes:
+        def __init__(self):
+            self.W = np.ones(5)
+
+        def forward(self, x):
+            self.x = x
+            return x * self.W
+
+        def backward(self, upstream):
+            self.dW = (upstream * self.x).sum(axis=0)
+            self.dx = upstream * self.W
+            return self.dx.copy()
+
+    report = gradcheck(WithAttributes(), rng.standard_normal((4, 5)))
+    assert report.ok
+    assert [note for note in report.notes if note.startswith("W is an attribute and in no params")]
+
+
+def test_a_cache_on_the_class_is_found(rng):
+    class OnTheClass:
+        def forward(self, x):
+            type(self).x = x
+            return x * x
+
+        def backward(self, upstream):
+            return 2 * self.x * upstream
+
+    assert found(gradcheck(OnTheClass(), rng.standard_normal((4, 5)))) == {("dx", "contract", "shared-cache")}
+
+
+def test_few_forwards_are_spent_on_a_wrong_layer(rng):
+    class Counted(Affine):
+        calls = 0
+
+        def forward(self, x):
+            Counted.calls += 1
+            return super().forward(x)
+
+    def forwards(**wrong):
+        Counted.calls = 0
+        report = gradcheck(Counted({"N": 4, "D": 20, "M": 6}, rng, **wrong), rng.standard_normal((4, 20)))
+        return Counted.calls, report.ok
+
+    (right, ok), (wrong, still_ok) = forwards(), forwards(dW=lambda s, u: u.T @ (s.x + 0.1 * s.x**3))
+    assert ok and not still_ok
+    assert wrong < 15 * right, (right, wrong)
+
+
 def test_a_layer_that_cannot_be_copied_is_refused_in_a_sentence():
     layer = Elementwise(np.square, lambda x, y: 2 * x)
     layer.held = (i for i in range(3))

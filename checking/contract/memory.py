@@ -19,7 +19,8 @@ def unchanged_arguments(place: Place) -> Iterator[Finding]:
     held: dict[str, Any] = {f"the input {name}": place.point[name].copy() for name in subject.inputs}
     extra = [np.array(e) if isinstance(e, np.ndarray) else e for e in subject.extra]
     held.update({f"the argument {i} after the inputs (labels)": e for i, e in enumerate(extra)})
-    held.update({f"the parameter {name}": array for name, array in parameter_arrays(layer).items()})
+    parameters = {f"the parameter {name}": array for name, array in parameter_arrays(layer).items()}
+    held.update(parameters)
     upstream = handed(place.upstream)
     held["the upstream gradient"] = upstream[0] if len(upstream) == 1 else upstream
     before = {name: _copied(value) for name, value in held.items()}
@@ -31,8 +32,10 @@ def unchanged_arguments(place: Place) -> Iterator[Finding]:
     for stage in ("forward", "backward"):
         if stage == "backward":
             subject.backward(layer, upstream)
+        now = {f"the parameter {name}": array for name, array in parameter_arrays(layer).items()}
         for name, value in held.items():
-            if name in told or same(value, before[name]):
+            is_kept = same(value, before[name]) and same(now.get(name, value), before[name])
+            if name in told or is_kept:
                 continue
             told.add(name)
             cause = {"i": "input", "a": "labels", "p": "parameters", "u": "upstream"}[name.removeprefix("the ")[0]]
@@ -41,7 +44,9 @@ def unchanged_arguments(place: Place) -> Iterator[Finding]:
                 array,
                 "contract",
                 f"changes-{cause}",
-                f"{stage} edits {name} in place; whoever passed it in still needs it. Work on a copy, or write "
+                f"{stage} changes {name}: the update is the optimizer's."
+                if name in parameters
+                else f"{stage} edits {name} in place; whoever passed it in still needs it. Work on a copy, or write "
                 "y = a * b rather than a *= b.",
             )
     del returned

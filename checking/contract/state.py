@@ -62,6 +62,19 @@ def fresh_cache(place: Place) -> Iterator[Finding]:
         subject.forward(layer, other)
         outputs, gradients = place.run(layer, place.point, handed(place.upstream))
         wrong = place.differing(outputs, gradients)
+    if not wrong:
+        layer, second = subject.at(place.point), subject.at(place.point)
+        outputs = place.results(subject.forward(layer, place.point))
+        subject.forward(second, other)
+        gradients = subject.named(subject.backward(layer, handed(place.upstream)))
+        for name in place.differing(outputs, gradients)[:1]:
+            yield Finding(
+                name,
+                "contract",
+                "shared-cache",
+                f"after the forward of another layer of this class {name} is not what it was: the cache lies on the "
+                "class, or outside. Keep it in self.",
+            )
     for name in wrong[:1]:
         yield Finding(
             name,

@@ -33,7 +33,17 @@ def linear(place: Place) -> Iterator[Finding]:
     told = set()
     for name, gradient in at_zero.items():
         scale = np.abs(place.gradients[name]).max(initial=0.0) if place.gradients[name].size else 0.0
-        if np.any(np.abs(gradient) > place.tolerance * scale + 100 * place.rounding[name]) or np.isnan(gradient).any():
+        if not np.isfinite(place.gradients[name]).all():
+            continue  # told of already
+        if np.isnan(gradient).any():
+            told.add(name)
+            yield Finding(
+                "d" + name,
+                "contract",
+                "nonzero-at-zero-upstream",
+                f"for an upstream gradient of zeros d{name} is NaN: something is divided by the upstream.",
+            )
+        elif np.any(np.abs(gradient) > place.tolerance * scale + 100 * place.rounding[name]):
             told.add(name)
             yield Finding(
                 "d" + name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ MOST_COLUMNS = 160
 """Of larger arrays so many entries are differentiated,"""
 
 FEW_COLUMNS = 24
-"""and so many where forward itself is large."""
+"""and so many where forward itself is large, or for a hypothesis that needs derivatives of its own."""
 
 
 @dataclass
@@ -59,12 +60,10 @@ class Case:
         self._columns: dict[str, tuple[Array, Array]] = {}
         self.jacobian, self.errors = self.columns_of(self.name)
 
-    def columns_of(self, name: str, point: Point | None = None) -> tuple[Array, Array]:
+    def columns_of(self, name: str) -> tuple[Array, Array]:
         entries = (
             self.known if self.point[name].size == self.point[self.name].size else list(range(self.point[name].size))
         )
-        if point is not None:
-            return columns(self.subject, point, name, entries, self.domain.get(name, REALS))
         if name not in self._columns:
             self._columns[name] = columns(self.subject, self.point, name, entries, self.domain.get(name, REALS))
         return self._columns[name]
@@ -113,22 +112,34 @@ class Case:
     def numeric(self) -> Array:
         return self.gradient(self.weights)
 
-    def gradient(self, weights: Array, jacobian: Array | None = None) -> Array:
+    @cached_property
+    def few(self) -> list[int]:
+        """Some of the entries: enough to refute a hypothesis, with some of those that are wrong."""
+        rng = np.random.default_rng(1)
+        off = np.abs(self.analytic - self.numeric).ravel()
+        wrong = [k for k in self.known if off[k] > 1e-7 * np.nanmax(np.abs(self.numeric), initial=0.0)]
+        chosen: set[int] = set()
+        for entries, most in ((wrong, FEW_COLUMNS // 2), (self.known, FEW_COLUMNS)):
+            more = [k for k in entries if k not in chosen]
+            chosen.update(rng.choice(more, min(most - len(chosen), len(more)), replace=False).tolist() if more else [])
+        return sorted(chosen)
+
+    def gradient(self, weights: Array, jacobian: Array | None = None, entries: list[int] | None = None) -> Array:
         """The numeric gradient for an upstream of `weights`; NaN at entries that were not differentiated."""
         whole = np.full(self.point[self.name].size, np.nan)
-        whole[self.known] = weights @ (self.jacobian if jacobian is None else jacobian)
+        whole[self.known if entries is None else entries] = weights @ (self.jacobian if jacobian is None else jacobian)
         return whole.reshape(self.point[self.name].shape)
 
     def with_values(self, **changed: Array) -> Array | None:
-        """The numeric gradient with other values in some variables; None where forward cannot take them."""
+        """The numeric gradient with other values in some variables, at a few entries; None where forward refuses."""
         point = {**self.point, **changed}
         try:
             if not all(np.isfinite(y).all() for y in self.subject.outputs(point)):
                 return None
-            jacobian, _ = self.columns_of(self.name, point)
+            jacobian, _ = columns(self.subject, point, self.name, self.few, self.domain.get(self.name, REALS))
         except LayerError:
             return None
-        return self.gradient(self.weights, jacobian)
+        return self.gradient(self.weights, jacobian, self.few)
 
     def fits(self, predicted: Array | None) -> bool:
         """Whether backward returned just this."""
@@ -244,11 +255,8 @@ def own_numbers(case: Case) -> dict[str, float]:
         **{k: v for cls in reversed(type(layer).__mro__) for k, v in vars(cls).items()},
         **getattr(layer, "__dict__", {}),
     }
-    return {
-        name: float(value)
-        for name, value in own.items()
-        if (isinstance(value, float) and 0 < abs(value) < 1e6 and value != 1.0) or (name == "p" and value)
-    }
+    floats = {name: float(value) for name, value in own.items() if isinstance(value, float | np.floating)}
+    return {name: value for name, value in floats.items() if 0 < abs(value) < 1e6 and value != 1.0}
 
 
 def same(a: Array | None, b: Array, tolerance: float = 1e-9) -> bool:

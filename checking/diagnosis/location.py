@@ -215,7 +215,8 @@ def _beyond_a_limit(name: str, x: list[Array], seen: list[Seen]) -> tuple[str, s
     wrong = np.concatenate([v[one.wrong] for v, one in zip(x, seen, strict=True)])
     right = np.concatenate([v[one.right] for v, one in zip(x, seen, strict=True)])
     off = np.concatenate([np.abs(one.case.analytic - one.case.numeric)[one.wrong] for one in seen])
-    if min(wrong.size, right.size) < 2 or off.min() < 1e-4 * off.max():
+    largest = max(np.nanmax(np.abs(one.case.numeric), initial=0.0) for one in seen)
+    if min(wrong.size, right.size) < 2 or off.min() < max(1e-4 * off.max(), 3e-6 * largest):
         return "", ""  # what fades away smoothly is wrong everywhere, and too small to be seen in some places
     if np.abs(wrong).min() > np.abs(right).max():
         limit = np.abs(right).max()
@@ -241,7 +242,7 @@ def _place(seen: list[Seen]) -> tuple[str, str]:
             if all(one.is_exactly(mask) for one in seen):
                 return f"one-{what.split()[0]}", f"only in {what} {k}"
             if all(one.is_exactly(~mask) for one in seen):
-                return f"one-{what.split()[0]}-right", f"everywhere but in {what} {k}: the others must be computed, too"
+                return f"one-{what.split()[0]}-right", f"everywhere but in {what} {k}"
     if len(shape) == 2 and min(shape) > 1:
         if all(one.is_exactly(np.eye(*shape, dtype=bool)) for one in seen):
             return "", "only on the diagonal"

@@ -298,7 +298,10 @@ BUGS = [
     ),
     blend.bug("dt lacks b", "dt", "wrong-derivative", dt=lambda self, upstream: upstream * self.a),
     attention.bug(
-        "the scale forgotten for k", "dk", "constant-factor", dk=lambda self, dscores: dscores.T @ self.q * self.scale()
+        "the scale forgotten for k",
+        "dk",
+        "missing-1/sqrt(D)",
+        dk=lambda self, dscores: dscores.T @ self.q * self.scale(),
     ),
     attention.bug(
         "dk untransposed when N = M",

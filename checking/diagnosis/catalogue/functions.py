@@ -18,6 +18,7 @@ FUNCTIONS: list[tuple[str, Callable[[Array], Array]]] = [
     ("(1 - z)", lambda z: 1 - z),
     ("z * (1 - z)", lambda z: z * (1 - z)),
     ("(1 - z**2)", lambda z: 1 - z**2),
+    ("(1 - z)**2", lambda z: (1 - z) ** 2),
     ("(1 + z**2)", lambda z: 1 + z**2),
     ("(1 + z)", lambda z: 1 + z),
     ("z**2", lambda z: z**2),

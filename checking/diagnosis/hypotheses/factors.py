@@ -42,6 +42,8 @@ def constant_factors(first: Case) -> Iterator[Hypothesis]:
             )
     if first.y.ndim == 0:
         for text, function in FUNCTIONS:
+            if any(sign in text for sign in ("<", ">", "=", "sign", "|")):
+                continue  # of a loss >= 0 these are constants, which explain nothing
             formula = text.replace("z", "L")
             for cause, words, power in (("extra-factor", "times", 1), ("missing-factor", "divided by", -1)):
                 for half in (1.0, 2.0):
@@ -52,6 +54,7 @@ def constant_factors(first: Case) -> Iterator[Hypothesis]:
                         lambda case, f=function, power=power, half=half: (  # type: ignore[misc]
                             case.numeric * (half * f(case.y)) ** power
                         ),
+                        speaks_of_sizes=True,
                     )
     seen = np.isfinite(first.numeric) & (np.abs(first.numeric) > 1e-6 * np.nanmax(np.abs(first.numeric)))
     ratios = first.analytic[seen] / first.numeric[seen]
@@ -61,6 +64,7 @@ def constant_factors(first: Case) -> Iterator[Hypothesis]:
             "constant-factor",
             f"{{d}} is exactly {c:.9g} times what the differences give: a constant factor too many or too few.",
             lambda case: c * case.numeric,
+            speaks_of_sizes=True,  # a factor that the labels or the sizes make is no constant
         )
 
 
@@ -79,6 +83,17 @@ def _factors(first: Case) -> Iterator[tuple[str, str, Callable[[Case], float]]]:
             f"{{d}} is exactly {label} times too small: divided by {label} once too often (a mean where a sum belongs; "
             "the 1/N is the loss's business alone)",
             lambda case, label=label: 1 / lengths_of(case)[label],  # type: ignore[misc]
+        )
+    for label in lengths:
+        yield (
+            f"missing-1/sqrt({label})",
+            f"{{d}} is too large by the square root of {label}: the factor 1 / sqrt({label}) is missing",
+            lambda case, label=label: float(lengths_of(case)[label]) ** 0.5,  # type: ignore[misc]
+        )
+        yield (
+            f"extra-1/sqrt({label})",
+            f"{{d}} is too small by the square root of {label}: divided by it once too often",
+            lambda case, label=label: float(lengths_of(case)[label]) ** -0.5,  # type: ignore[misc]
         )
     for name in own_numbers(first):
         keep = "keep probability " if name in ("p", "rate", "drop", "keep") else ""

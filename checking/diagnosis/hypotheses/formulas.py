@@ -18,6 +18,8 @@ def wrong_derivative(first: Case) -> Iterator[Hypothesis]:
     if first.u.shape != first.analytic.shape:
         return
     for (name, of), (text, function) in itertools.product(_functions(first), FUNCTIONS):
+        if same(first.u * function(of(first)), first.numeric, 1e-5):
+            continue  # that is right, but for some rounding
         cause, ending = _swapped(first, name, function, text)
         yield Hypothesis(
             cause,

@@ -51,6 +51,7 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
             lambda case, axis=axis: np.broadcast_to(  # type: ignore[misc]
                 case.numeric.mean(axis=axis, keepdims=True), case.analytic.shape
             ),
+            speaks_of_sizes=True,
         )
         yield Hypothesis(
             "summed-over-wrong-axis",
@@ -58,6 +59,7 @@ def parts_of_the_jacobian(first: Case) -> Iterator[Hypothesis]:
             lambda case, axis=axis: np.broadcast_to(  # type: ignore[misc]
                 case.numeric.sum(axis=axis, keepdims=True), case.analytic.shape
             ),
+            speaks_of_sizes=True,
         )
     if first.u.ndim > 1 and first.name in first.subject.params:
         for axes in [c for k in (1, 2, 3) for c in itertools.combinations(range(first.u.ndim), k)]:

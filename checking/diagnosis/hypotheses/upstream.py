@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.checking.diagnosis.evidence import Case, own_numbers, same
 from handgrad.checking.diagnosis.hypotheses.hypothesis import Hypothesis
+from handgrad.checking.subject import parameters
 from handgrad.checking.values import flat, handed
 from handgrad.params import Array
 
@@ -16,6 +17,18 @@ from handgrad.params import Array
 def not_linear(case: Case) -> tuple[str, str] | None:
     """Cause and message where backward is not linear in the upstream gradient; multiples by powers of 2 are exact."""
     scale = float(np.abs(case.analytic).max(initial=0.0))
+    again = np.asarray(case.subject.gradients(case.point, handed(case.upstream))[case.name], np.float64)
+    if np.any(np.abs(again - case.analytic) > 1e-9 * scale):
+        return "not-repeatable", (
+            "a new copy of the layer with the same arguments gives another {d}: backward draws random numbers, or "
+            "works from something outside the layer."
+        )
+    changed = _parameters_changed(case)
+    if changed:
+        return "changes-parameters", (
+            f"backward changes the parameter {changed}, and {{d}} is not right for what it was in forward. The update "
+            "is the optimizer's: backward returns gradients and changes nothing."
+        )
     bends: list[tuple[float, Array]] = []
     for factor in (1024.0, 1 / 1024, -1.0):
         upstream = handed([factor * u for u in case.upstream])
@@ -34,6 +47,15 @@ def not_linear(case: Case) -> tuple[str, str] | None:
         f"for {factor:g} times the upstream gradient {{d}} is not {factor:g} times itself: backward must be linear in "
         "the upstream (no abs, square, sign, clip or gate of it, and nothing added)."
     )
+
+
+def _parameters_changed(case: Case) -> str:
+    """The name of a parameter that backward changes; "" when it changes none."""
+    layer = case.subject.at(case.point)
+    case.subject.forward(layer, case.point)
+    case.subject.backward(layer, handed(case.upstream))
+    params = parameters(layer)
+    return next((name for name in case.subject.params if not np.array_equal(params[name], case.point[name])), "")
 
 
 def upstream_ignored(first: Case) -> Iterator[Hypothesis]:
