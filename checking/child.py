@@ -15,11 +15,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import handgrad
+
+MOST_MEMORY = 2**31
+"""Bytes that a child may take besides what it begins with."""
 
 GRACE = 10.0
 """Seconds that Python and NumPy may take to start, besides the timeout."""
@@ -77,7 +80,8 @@ def _messages(child: subprocess.Popen[str], lines: IO[str], timeout: float) -> I
             return
         message = json.loads(line)
         if "begin" in message:
-            current, of, arrays = message["begin"], message["of"], message["arrays"]
+            current, of = message["begin"], message["of"]
+        arrays = message.get("arrays", arrays)
         yield message
         if "end" in message or "usage" in message:
             return
@@ -97,6 +101,7 @@ def serve() -> None:
     from handgrad.checking.report import Finding, Report
     from handgrad.checking.targets import TargetError, checks
 
+    _limit_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     request = json.load(sys.stdin)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
@@ -118,7 +123,9 @@ def serve() -> None:
             tell(begin=check.name, number=i, of=len(found), arrays=list(check.mathematics))
             printed = Printed()
             try:
-                with redirect_stdout(printed):
+                with redirect_stdout(printed), redirect_stderr(printed):
+                    if not check.mathematics:
+                        tell(arrays=check.arrays())  # to be named where the layer never comes to its end
                     report = check.run(
                         seed=request["seed"],
                         skip=tuple(request["skip"]),
@@ -136,6 +143,21 @@ def serve() -> None:
                 report.notes.append(f"the layer prints {printed.lines:,} lines, the first: {printed.first.strip()!r}")
             tell(report=report.to_dict(), mathematics=dict(check.mathematics))
         tell(end=True)
+
+
+def _limit_memory() -> None:
+    """Lets a layer that takes more and more memory fail with a MemoryError before the machine does."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    pages = Path("/proc/self/statm")
+    taken = int(pages.read_text().split()[0]) * resource.getpagesize() if pages.exists() else 2**32
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = taken + MOST_MEMORY
+    if soft == resource.RLIM_INFINITY or soft > most:
+        with suppress(ValueError, OSError):  # a system that knows no such limit
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 class Printed(io.TextIOBase):

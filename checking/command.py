@@ -120,12 +120,14 @@ def _must_be_writable(arguments: argparse.Namespace) -> None:
         if name is None:
             continue
         path = Path(name).resolve()
-        if not name or path.is_dir():
+        if name in ("", "-") or (path.exists() and not path.is_file()):
             raise TargetError(f"--{option}: expected the name of a file, got {name!r}")
         if path in taken:
             raise TargetError(f"--{option} {name} would overwrite another file of this command; choose another name")
         if not path.parent.is_dir():
             raise TargetError(f"--{option} {name}: there is no folder {Path(name).parent}")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise TargetError(f"--{option} {name}: no file can be written in {Path(name).parent}")
         taken.add(path)
 
 

@@ -69,8 +69,8 @@ def _targets(sizes: Sizes, rng: np.random.Generator) -> tuple[Array, ...]:
 def _affine(layer: Any, x: Array) -> Array | None:
     params = getattr(layer, "params", {})
     W = next((params[name] for name in ("W", "weight", "weights", "w") if name in params), None)
-    if W is None or np.shape(W)[1:] != x.shape[1:]:
-        return None
+    if W is None or np.shape(W)[1:] != x.shape[1:] or len(W) == x.shape[-1]:
+        return None  # of a square W, nothing says whether it is [out x in]
     y: Array = x @ W.T
     return next((y + params[name] for name in ("b", "bias") if name in params), y)
 

@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,14 +22,14 @@ from handgrad.checking.copies import copy_of
 from handgrad.checking.points import Sizes
 from handgrad.checking.report import Report
 from handgrad.checking.specimens import SPECIMENS, Specimen
-from handgrad.checking.subject import quiet
+from handgrad.checking.subject import parameters, quiet
 from handgrad.expression import LAYERS, ExpressionError, parse_model
 from handgrad.params import Array
 
 GUESSES: tuple[tuple[int, ...], ...] = ((4, 5), (4, 3, 6, 5), (4, 6, 5), (4,))
 """The inputs' shapes that are tried for a class that only its user knows."""
 
-LABELS = re.compile(r"label|target|truth|class|^(y|t|y_true)$")
+LABELS = re.compile(r"label|target|truth|class|one_?hot|answer|^(y|t|gt|y_true)$")
 
 
 class TargetError(Exception):
@@ -43,6 +43,8 @@ class Check:
     name: str
     run: Callable[..., Report]
     mathematics: Mapping[str, str]
+    arrays: Callable[[], list[str]] = list
+    """The names of the gradients that it will compare, as far as they can be told beforehand."""
 
 
 def checks(target: str | None, shapes: list[tuple[int, ...]] | None) -> list[Check]:
@@ -117,9 +119,10 @@ def _in_module(module: ModuleType, rest: str, shapes: list[tuple[int, ...]] | No
         if _is_layer(cls) and cls.__module__ == module.__name__ and not name.startswith("_")
     }
     if not rest:
-        if not own:
+        found = [cls for cls in dict.fromkeys(own.values()) if not _is_base(cls, own.values())]
+        if not found:
             raise TargetError(f"{where}: expected a class with forward and backward, found none")
-        return [check for cls in own.values() for check in _of_class(cls, None, shapes)]
+        return [check for cls in found for check in _of_class(cls, None, shapes)]
     call = _call(rest if "(" in rest else rest + "()")
     if call is None:
         raise TargetError(f"{where}: expected Class or Class(literal arguments) after the colon, got {rest!r}")
@@ -200,7 +203,7 @@ def _of_unknown(
 
     def run(**options: Any) -> Report:
         layer = _built(make, {}, cls.__name__)
-        names, labels = _arguments(layer, cls.__name__)
+        names, labels = _arguments(layer, cls.__name__, shapes)
         if shapes is not None and len(shapes) != len(names):
             raise TargetError(
                 f"--input: {cls.__name__} has {len(names)} inputs ({', '.join(names)}), got {len(shapes)}"
@@ -217,20 +220,28 @@ def _of_unknown(
 
         return _sweeping(make, inputs, {"N": batch}, extra if labels else None, None, cls.__name__)(**options)
 
-    return Check(cls.__name__, run, {})
+    def arrays() -> list[str]:
+        layer = _built(make, {}, cls.__name__)
+        return ["d" + name for name in (*_arguments(layer, cls.__name__, shapes)[0], *parameters(layer))]
+
+    return Check(cls.__name__, run, {}, arrays)
 
 
-def _arguments(layer: Any, name: str) -> tuple[list[str], int]:
+def _arguments(layer: Any, name: str, shapes: Sequence[tuple[int, ...]] | None) -> tuple[list[str], int]:
     """The names of what forward is differentiated by, and how many arguments are labels by their name."""
-    parameters = [
-        p
-        for p in inspect.signature(layer.forward).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+    signature = list(inspect.signature(layer.forward).parameters.values())
+    taken = [
+        p.name for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
     ]
-    names = [p.name for p in parameters if not LABELS.search(p.name) or p is parameters[0]]
-    if not names:
+    if not taken and any(p.kind is p.VAR_POSITIONAL for p in signature):  # as behind a decorator
+        count = len(shapes or ("x",))
+        return [f"x{i}" for i in range(count)] if count > 1 else ["x"], 0
+    if not taken:
         raise TargetError(f"{name}: forward must take at least one input, it takes none")
-    return names, len(parameters) - len(names)
+    if len(taken) > 1 and LABELS.search(taken[0]) and not any(map(LABELS.search, taken[1:])):
+        raise TargetError(f"{name}: forward takes {taken[0]} first; labels come after what is differentiated")
+    names = [taken[0], *(word for word in taken[1:] if not LABELS.search(word))]
+    return names, len(taken) - len(names)
 
 
 Labels = Callable[[tuple[int, ...], np.random.Generator], Array]
@@ -246,12 +257,23 @@ def _fitting(
     layer: Any, names: Sequence[str], labels: int, shapes: list[tuple[int, ...]] | None
 ) -> tuple[list[tuple[int, ...]], Labels]:
     """Shapes of the inputs and the kind of labels that forward takes; TargetError when none that were tried fits."""
+    try:
+        copy_of(layer)
+    except Exception as error:
+        raise TargetError(
+            f"{type(layer).__name__} cannot be copied ({error}), and copies are what is checked: leave out the "
+            "attribute, or define __deepcopy__"
+        ) from None
     refused: Exception | None = None
     tries = [shapes] if shapes else [[shape] * len(names) for shape in GUESSES]
     kinds = LABEL_KINDS if labels else LABEL_KINDS[:1]
     for chosen, kind in ((chosen, kind) for chosen in tries for kind in kinds):
         rng = np.random.default_rng(0)
-        inputs = [np.asarray(rng.standard_normal(shape)) for shape in chosen]
+        try:
+            inputs = [np.asarray(rng.standard_normal(shape)) for shape in chosen]
+        except MemoryError:
+            sizes = ",".join("x".join(map(str, shape)) for shape in chosen)
+            raise TargetError(f"--input: an array of {sizes} does not fit into memory") from None
         try:
             with quiet():
                 copy_of(layer).forward(*inputs, *(kind(chosen[0], rng) for _ in range(labels)))
@@ -348,7 +370,8 @@ def _imported(load: Callable[[], ModuleType], where: str) -> ModuleType:
     try:
         return load()
     except SyntaxError as error:
-        raise TargetError(f"{where}: line {error.lineno}: {error.msg}") from None
+        place = f"line {error.lineno}: " if error.lineno else ""
+        raise TargetError(f"{where}: {place}{error.msg}") from None
     except (Exception, SystemExit) as error:
         trace = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
         lines = [f"line {frame.lineno}" for frame in trace if Path(frame.filename).name == Path(where).name]
@@ -363,6 +386,13 @@ def _is_layer(cls: Any) -> bool:
         and callable(getattr(cls, "forward", None))
         and callable(getattr(cls, "backward", None))
     )
+
+
+def _is_base(cls: type, others: Iterable[type]) -> bool:
+    """Whether the class is there for others to derive from: its own methods raise NotImplementedError."""
+    methods = [vars(cls).get(name) for name in ("forward", "backward")]
+    stubs = [m for m in methods if "NotImplementedError" in getattr(getattr(m, "__code__", None), "co_names", ())]
+    return bool(stubs) and any(issubclass(other, cls) and other is not cls for other in others)
 
 
 def _call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:

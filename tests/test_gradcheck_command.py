@@ -302,6 +302,12 @@ def test_layers_that_do_not_come_to_an_end(student, capsys):
     assert "backward raised ZeroDivisionError" in capsys.readouterr().out
 
 
+def test_the_arrays_of_a_layer_that_hangs_are_named(student, capsys):
+    hangs = STUDENT.format(formula="max(iter(int, 1))").replace("Square", "Mine")
+    assert main([student(hangs), "--timeout", "2", "--junit", "out.xml"]) == 4
+    assert arrays_of("out.xml") == [("dx", ("error", "crash"))]
+
+
 def test_a_layer_that_hangs_does_not_keep_the_others_from_being_checked(student, capsys):
     text = STUDENT.format(formula="[1 for _ in iter(int, 1)]") + STUDENT.format(
         formula="2 * self.x * upstream"
@@ -309,6 +315,109 @@ def test_a_layer_that_hangs_does_not_keep_the_others_from_being_checked(student,
     assert main([student(text), "--timeout", "3"]) == 4
     out = capsys.readouterr().out
     assert "2 checked, 1 wrong" in out and "Fine" in out
+
+
+BASE = """
+import functools
+import numpy as np
+
+class Layer:
+    def forward(self, x):
+        raise NotImplementedError
+    def backward(self, upstream):
+        raise NotImplementedError
+
+class Doubled(Layer):
+    def forward(self, x):
+        return 2 * x
+    def backward(self, upstream):
+        return 2 * upstream
+
+Again = Doubled
+"""
+
+
+def test_a_base_class_is_left_out_and_a_second_name_is_no_second_layer(student, capsys):
+    assert main([student(BASE)]) == 0
+    assert "1 checked, 0 wrong" in capsys.readouterr().out
+
+
+DECORATED = """
+def logged(f):
+    def inner(*arguments):
+        return f(*arguments)
+    return inner
+
+class Doubled:
+    @logged
+    def forward(self, x):
+        return 2 * x
+    def backward(self, upstream):
+        return 2 * upstream
+"""
+
+
+def test_a_decorated_forward_has_an_input(student, capsys):
+    assert main([student(DECORATED), "--input", "3x4"]) == 0
+    assert "Doubled  dx" in capsys.readouterr().out
+
+
+def test_labels_are_told_from_inputs_by_their_names(student, capsys):
+    loss = """
+import numpy as np
+
+class Loss:
+    def forward(self, {arguments}):
+        self.d = scores - onehot
+        return np.mean(self.d**2)
+    def backward(self, upstream=1.0):
+        return upstream * 2 * self.d / self.d.size
+"""
+    assert main([student(loss.format(arguments="scores, onehot"))]) == 0
+    assert main([student(loss.format(arguments="onehot, scores"))]) == 2
+    assert "labels come after" in capsys.readouterr().err
+
+
+def test_w_in_the_other_orientation_is_no_wrong_forward(student, capsys):
+    text = """
+import numpy as np
+
+class FC:
+    def __init__(self, n_in, n_out):
+        self.params = {"W": np.random.default_rng(0).standard_normal((n_in, n_out)), "b": np.zeros(n_out)}
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+    def backward(self, upstream):
+        return upstream @ self.params["W"].T, {"W": self.x.T @ upstream, "b": upstream.sum(axis=0)}
+"""
+    assert main([student(text)]) == 0, capsys.readouterr().out
+
+
+FORWARD_ALONE = """
+class Mine:
+    def forward(self, x):
+        {}
+    def backward(self, upstream):
+        return upstream
+"""
+
+
+def test_a_forward_without_a_return(student, capsys):
+    assert main([student(FORWARD_ALONE.format("x"))]) == 1
+    assert "forward must return an array of numbers, got None (is the return missing?)." in capsys.readouterr().out
+
+
+def test_memory_that_grows_without_end_is_an_error_of_the_layer(student, capsys):
+    pytest.importorskip("resource")
+    assert main([student(FORWARD_ALONE.format("return bytearray(2**33)"))]) == 4
+    assert "MemoryError" in capsys.readouterr().out
+
+
+def test_an_array_that_does_not_fit_is_bad_usage(student, capsys):
+    pytest.importorskip("resource")
+    assert main([student(), "--input", "100000x100000x1000"]) == 2
+    assert "--input: an array of 100000x100000x1000 does not fit into memory" in capsys.readouterr().err
 
 
 def test_nothing_wrong_but_something_unresolved(student, capsys):
