@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import handgrad
 
-MOST_MEMORY = 2**31
+MOST_MEMORY = 2**30
 """Bytes that a child may take besides what it begins with."""
 
 GRACE = 10.0

@@ -110,9 +110,11 @@ class Examination:
             return False
         if not outputs or any(y.size == 0 for y in outputs) or any(y.dtype.kind not in "buif" for y in outputs):
             return self._strange_output(outputs, where, is_own)
-        if not all(np.isfinite(y).all() for y in outputs):
+        is_finite = all(np.isfinite(y).all() for y in outputs)
+        if is_finite or is_own:
+            self._compare_forward(setting, point, outputs, where)
+        if not is_finite:
             return self._infinite_output(subject, point, where, is_own)
-        self._compare_forward(setting, point, outputs, where)
         if upstream is None:
             upstream = upstream_for(outputs, rng, one_signed=values in KINKED)
         if not subject.takes_upstream:
@@ -183,7 +185,7 @@ class Examination:
             wanted = None if returned is None else np.asarray(returned, np.float64)
         except Exception as error:
             raise ValueError(f"reference raised {type(error).__name__}: {error}") from error
-        if wanted is None:
+        if wanted is None or not np.isfinite(wanted).all():
             return
         y = outputs[0]
         reach = max((float(np.abs(point[name]).max(initial=0.0)) for name in subject.inputs), default=0.0)
@@ -193,10 +195,11 @@ class Examination:
         if wanted.shape != y.shape:
             message = f"forward must return the shape {list(wanted.shape)}, got {list(y.shape)}"
         else:
-            worst = np.unravel_index(np.nanargmax(np.abs(y - wanted)), y.shape)
+            off = np.where(np.isfinite(y), np.abs(y - wanted), np.inf)
+            worst = np.unravel_index(np.argmax(off), y.shape)
             message = (
-                f"forward is not what this layer computes: y{[int(i) for i in worst]} is {y[worst]:.6g} and should be "
-                f"{wanted[worst]:.6g}. Mend forward first, the gradients are held against it"
+                f"forward is not what this layer computes: y{[int(i) for i in worst] or ''} is {y[worst]:.6g} and must "
+                f"be {wanted[worst]:.6g}. Mend forward first, the gradients are held against it"
             )
         self._add(Finding("y", "value", "wrong-forward", message + "."), where, setting)
 

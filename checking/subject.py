@@ -31,21 +31,28 @@ class LayerError(Exception):
     @property
     def deliberate(self) -> bool:
         """Whether the code refused on purpose: a `raise` or `assert` of its own, not a mishap inside NumPy."""
-        frames = inspect.getinnerframes(self.error.__traceback__) if self.error.__traceback__ else []
-        if not frames or not isinstance(self.error, ValueError | TypeError | AssertionError | NotImplementedError):
+        last = self._innermost
+        if last is None or not isinstance(self.error, ValueError | TypeError | AssertionError | NotImplementedError):
             return False
-        line = "".join(frames[-1].code_context or []).strip()
+        line = "".join(last.code_context or []).strip()
         return line.startswith(("raise", "assert")) or "raise " in line
 
     @property
     def place(self) -> str:
         """File, line and code of the innermost frame, for messages; "" when there is none."""
-        frames = inspect.getinnerframes(self.error.__traceback__) if self.error.__traceback__ else []
-        if not frames or Path(frames[-1].filename).parent == Path(__file__).parent:  # the call itself, not its code
+        last = self._innermost
+        if last is None or Path(last.filename).parent == Path(__file__).parent:  # the call itself, not its code
             return ""
-        last = frames[-1]
         code = "".join(last.code_context or []).strip()
         return f"{last.filename}:{last.lineno}" + (f" ({code})" if code else "")
+
+    @property
+    def _innermost(self) -> inspect.Traceback | None:
+        """Where it was raised; of a deep recursion the other frames, millions perhaps, are not looked at."""
+        trace = self.error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        return None if trace is None else inspect.getframeinfo(trace)
 
 
 class BadReturn(Exception):

@@ -362,6 +362,42 @@ def test_a_decorated_forward_has_an_input(student, capsys):
     assert "Doubled  dx" in capsys.readouterr().out
 
 
+OF_PROBABILITIES = """
+import numpy as np
+
+class BinaryCE:
+    def forward(self, scores, labels):
+        self.p, self.y = scores, labels
+        return -np.mean(labels * np.log(scores) + (1 - labels) * np.log(1 - scores))
+    def backward(self, upstream=1.0):
+        return upstream * (self.p - self.y) / (self.p * (1 - self.p)) / self.p.size
+"""
+
+
+def test_a_binary_ce_that_takes_probabilities_for_scores(student, capsys):
+    assert main([student(OF_PROBABILITIES)]) == 1
+    assert "forward is not what this layer computes: y is nan and must be" in capsys.readouterr().out
+
+
+DEEP = """
+import sys
+sys.setrecursionlimit(10**9)
+
+class Deep:
+    def forward(self, x):
+        return self.forward(x)
+    def backward(self, upstream):
+        return upstream
+"""
+
+
+def test_recursion_without_end_or_limit(student, capsys):
+    pytest.importorskip("resource")
+    assert main([student(DEEP), "--timeout", "30"]) == 4
+    out = capsys.readouterr().out
+    assert "MemoryError" in out or "very deep recursion" in out
+
+
 def test_labels_are_told_from_inputs_by_their_names(student, capsys):
     loss = """
 import numpy as np
