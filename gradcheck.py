@@ -140,8 +140,7 @@ def sweep(
         ):
             return examination.concluded()
         _look_around(examination, base)
-        relabelled = build.relabelled(base)
-        if relabelled is not None:
+        for relabelled in build.relabelled(base):
             examination.look(relabelled, "ordinary values", relabelled.subject.at_hand)
         for partial in points.size_variants(build.sizes) if variants is None else variants:
             setting = _variant(examination, build, partial, base)
@@ -149,6 +148,8 @@ def sweep(
                 continue
             if setting.is_own:
                 _look_around(examination, setting)
+            for relabelled in build.relabelled(setting):
+                examination.look(relabelled, "ordinary values", relabelled.subject.at_hand)
         return examination.concluded()
 
 

@@ -87,20 +87,20 @@ class Builder:
             sizes,
             where,
             is_own=not partial and not draw,
-            is_base=not partial,
+            is_base=sizes == self.sizes,
             reproduce=reproduce,
         )
         setting.resized = lambda: self._others(setting)
         return setting
 
-    def relabelled(self, base: Setting) -> Setting | None:
-        """The same sizes with other labels; None where there are none, or always the same."""
+    def relabelled(self, setting: Setting) -> Iterator[Setting]:
+        """The same sizes with other labels; none where there are no labels, or always the same."""
         for draw in range(1, 6) if self.extra else ():
-            setting = self({}, draw=draw)
-            if repr(setting.subject.extra) != repr(base.subject.extra):
-                setting.subject.replays = base.subject.replays
-                return setting
-        return None
+            other = self(setting.sizes, draw=draw)
+            if repr(other.subject.extra) != repr(setting.subject.extra):
+                other.subject.replays = setting.subject.replays
+                yield other
+                return
 
     def _others(self, setting: Setting) -> Iterator[Setting]:
         """The layer at other sizes, those that make, point and extra take."""
