@@ -117,10 +117,10 @@ class Served:
     def time(self):
         """What one pass took: see Pass."""
         busy, own, start = machine.busy_seconds(), time.process_time(), time.perf_counter()
-        self.peer.run()
+        step = self.peer.run()
         seconds, own = time.perf_counter() - start, time.process_time() - own
         others = None if busy is None else machine.busy_seconds() - busy - own
-        return Pass(seconds / self.steps, seconds, others, asleep())
+        return Pass(step or seconds / self.steps, seconds, others, asleep())
 
 
 def asleep() -> bool:

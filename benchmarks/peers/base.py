@@ -39,8 +39,12 @@ class Peer:
         """Makes the net's batches ready, to be gone over so many times in a pass."""
         self.batches = [self.batch(x, y) for x, y in self.net.batches()] * repeats
 
-    def run(self) -> None:
-        """One pass: a step on each of the batches, in their order."""
+    def run(self) -> float | None:
+        """One pass: a step on each of the batches, in their order.
+
+        Seconds a step, where a peer takes them itself; by default the worker's clock runs around the whole pass.
+        """
         step = self.step
         for x, y in self.batches:
             step(x, y)
+        return None

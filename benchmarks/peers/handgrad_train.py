@@ -1,9 +1,12 @@
 """handgrad as its users run it: one epoch of train().
 
-The time of a pass is that of the whole call: shuffling, gathering each batch from a data set of bytes, the three
-steps, hits and history; and once a call the making of the loop's arrays and the look for weights that are not
-finite. Its peers find their batches ready in memory, so that handgrad carries more than they do.
+The time of a step is taken inside of the call, from one step's end to the next: gathering the batch from a data set of
+bytes, the three steps, hits, history and a callback. Its peers find their batches ready in memory, so that handgrad
+carries more than they do. What comes once an epoch or once a call (shuffling, making the loop's arrays) is a matter of
+benchmarks.epoch: a pass here is far shorter than an epoch.
 """
+
+import time
 
 import numpy as np
 
@@ -11,8 +14,19 @@ from benchmarks.nets import LR
 from benchmarks.peers import base
 from handgrad import FC, SGD, ReLU, Sequential, Sigmoid, SoftmaxCE, train
 from handgrad.data import Dataset
+from handgrad.train import Callback
 
 SEED = 0
+
+
+class Clock(Callback):
+    """Notes when each step ends."""
+
+    def __init__(self):
+        self.ends = []
+
+    def on_step(self, run):
+        self.ends.append(time.perf_counter())
 
 
 class Peer(base.Peer):
@@ -38,7 +52,10 @@ class Peer(base.Peer):
 
     def run(self):
         options = {"epochs": 1, "batch_size": self.net.batch, "rng": SEED, "progress": False}
-        train(self.model, self.loss, self.optimizer, self.data, **options)
+        clock = Clock()
+        train(self.model, self.loss, self.optimizer, self.data, callbacks=[clock], **options)
+        steps = len(clock.ends) - self.net.DISTINCT  # the first ones make the arrays
+        return (clock.ends[-1] - clock.ends[-1 - steps]) / steps
 
     def weights(self):
         return [(layer.W, layer.b) for layer in self.model.layers if isinstance(layer, FC)]
