@@ -177,7 +177,16 @@ def test_a_gradient_that_overflows_is_named_with_its_parameter(rng):
     assert "first in the backward pass of the step before, in Sequential[0] FC(4, 3): the gradient of W" in error
 
 
+@pytest.fixture
+def _ctrl_c_is_heard():
+    """A job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_stops_after_the_step_and_keeps_history_and_weights():
     model = network()
 
@@ -186,11 +195,10 @@ def test_ctrl_c_stops_after_the_step_and_keeps_history_and_weights():
             if run.step == 30:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    handler = signal.getsignal(signal.SIGINT)
     history = run(model, epochs=50, callbacks=[Press()])
     assert history.stopped.startswith("interrupted by Ctrl-C, in epoch 2 after step 3")
     assert len(history) == 2 and np.isfinite(model.params.flat).all() and model.workspace is None
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_train_works_in_another_thread():
