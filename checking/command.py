@@ -92,11 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
         except TargetError as error:
             _write(arguments, [], USAGE, str(error))  # lest an earlier report be taken for this one's
             raise
+        code = exit_code(reports)
+        _write(arguments, reports, code)  # before anything is printed: the reader of a pipe may not wait
         _print(reports)
         if arguments.explain:
             _explain(reports, mathematics, arguments.plot)
-        code = exit_code(reports)
-        _write(arguments, reports, code)
         return code
     except (TargetError, ImportError, OSError) as error:
         if isinstance(error, BrokenPipeError):

@@ -280,6 +280,14 @@ def test_what_is_written(student, capsys):
     assert names == ["dx", "dW", "db"]
 
 
+def test_what_is_written_does_not_wait_for_the_reader_of_a_pipe(student):
+    command = [sys.executable, str(Path(handgrad.__file__).parent / "gradcheck.py"), student(), "--json", "out.json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process.stdout.close()
+    process.wait()
+    assert json.loads(Path("out.json").read_text())["exit"] == 0
+
+
 def test_the_explanation_and_its_picture(student, capsys):
     pytest.importorskip("matplotlib")
     name = student(formula="self.x * upstream")
