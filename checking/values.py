@@ -376,7 +376,10 @@ class PointCheck:
     def _size(self, scale: float) -> float:
         """What counts as the size of a gradient here, also where it is 0, or hidden by forward's rounding."""
         output = float(np.abs(self.weights * self.y0).max(initial=0.0))
-        return max(scale, (1e-6 if scale < 1e-12 * output else 1e-10) * output, 1e-11)
+        hidden = 1e-6 * output
+        if scale > 1e-12 * output:  # what is small as saturated units are, but nothing larger
+            hidden = min(hidden, 1e-6)
+        return max(scale, hidden, 1e-11)
 
 
 def flat(arrays: Sequence[Array]) -> Array:

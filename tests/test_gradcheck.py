@@ -713,6 +713,15 @@ def test_the_complex_step_bears_out_what_differences_cannot_resolve(rng):
     assert not gradcheck(FarNorm(0.0), x).ok
 
 
+def test_saturated_units_are_no_large_output():
+    rng = np.random.default_rng(3)
+    layers = FC(5, 6, rng=rng, dtype=np.float64), Tanh(), FC(6, 4, rng=rng, dtype=np.float64), Tanh()
+    model = Sequential(*layers)
+    model.params.flat *= 24  # gradients of 1e-10 beside outputs of 1
+    report = gradcheck(model, rng.standard_normal((4, 5)))
+    assert report.ok, str(report)
+
+
 def test_the_same_seed_gives_the_same_report():
     def report(seed):
         return sweep(
