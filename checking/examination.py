@@ -299,10 +299,6 @@ class Examination:
         array = "d" + comparison.array
         if any(f.array == array and f.kind == "dtype" for f in self.report.findings):
             return  # the digits that a narrow dtype loses
-        if array in self.wrong:
-            self.wrong[array].also.append(where)
-            self._reproduced(self.wrong[array], setting)
-            return
         nonlinear = next((f for f in self.report.findings if f.array == array and f.item == "linear"), None)
         if nonlinear is not None:
             nonlinear.also.append(where)
