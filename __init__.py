@@ -2,6 +2,7 @@
 
 import sys
 
+from handgrad.graph import Graph, Input, concatenate, exp, log, maximum
 from handgrad.history import History
 from handgrad.layers import FC, Dropout, Flatten, Layer, LeakyReLU, Param, ReLU, Sigmoid, Softmax, Tanh
 from handgrad.losses import MSE, BinaryCE, Loss, SoftmaxCE
@@ -23,7 +24,9 @@ __all__ = [
     "Callback",
     "Dropout",
     "Flatten",
+    "Graph",
     "History",
+    "Input",
     "Layer",
     "LeakyReLU",
     "Loss",
@@ -37,8 +40,12 @@ __all__ = [
     "Tanh",
     "__version__",
     "assert_gradients",
+    "concatenate",
     "evaluate",
+    "exp",
     "gradcheck",
+    "log",
+    "maximum",
     "sweep",
     "train",
 ]

@@ -21,13 +21,14 @@ import handgrad
 from handgrad import losses
 from handgrad.checking import command
 from handgrad.confusion import confusion_matrix, confusion_table
+from handgrad.container import ABOUT
 from handgrad.data import Dataset, load, load_rows
 from handgrad.expression import parse_model
 from handgrad.extras import have
 from handgrad.files import read_npz, written
 from handgrad.history import History
 from handgrad.losses import Loss
-from handgrad.model import ABOUT, Sequential
+from handgrad.model import Sequential
 from handgrad.optim import SGD
 from handgrad.params import Array
 from handgrad.threads import Threads

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from handgrad.container import Container
 from handgrad.layers import Layer
-from handgrad.model import Sequential
 from handgrad.params import Array
 
 
@@ -29,27 +29,35 @@ def first_nonfinite(model: Layer, x: Array, last_grads: Mapping[str, Array] | No
         if not np.isfinite(array).all():
             where, parameter = _owner(model, name)
             return f"first in the update of the step before, in {where}: the parameter {parameter}"
-    for where, layer in _leaves(model):
-        x = layer.predict(x)
-        if not np.isfinite(x).all():
+    for where, output in _outputs(model, x):
+        if not np.isfinite(output).all():
             return f"first in the forward pass, in {where}: its output"
     return "first in the loss itself; the scores are finite"
 
 
-def _leaves(model: Layer, place: str = "") -> Iterator[tuple[str, Layer]]:
-    """Every layer in the order of the forward pass, with its place."""
-    if isinstance(model, Sequential):
-        for i, layer in enumerate(model.layers):
-            yield from _leaves(layer, f"{place or 'Sequential'}[{i}]")
-    else:
-        yield f"{place} {model!r}".strip(), model
+def _outputs(model: Layer, *inputs: Array, place: str = "") -> Iterator[tuple[str, Array]]:
+    """What every layer gives for `inputs`, in the order of the forward pass, with its place."""
+    if not isinstance(model, Container):
+        yield f"{place} {model!r}".strip(), model.predict(*inputs)
+        return
+    for step in model.evaluated(*inputs):
+        here = _within(place, model, step.i)
+        if isinstance(step.layer, Container):
+            yield from _outputs(step.layer, *step.inputs, place=here)
+        else:
+            yield f"{here} {step.layer!r}", step.output
 
 
 def _owner(model: Layer, name: str) -> tuple[str, str]:
     """The layer, with its place, that the parameter `name` belongs to, and the parameter's short name."""
     place = ""
-    while isinstance(model, Sequential):
+    while isinstance(model, Container):
         position, _, name = name.partition(".")
-        place = f"{place or 'Sequential'}[{position}]"
+        place = _within(place, model, int(position))
         model = model.layers[int(position)]
     return f"{place} {model!r}".strip(), name
+
+
+def _within(place: str, model: Container, i: int) -> str:
+    """The place of the layer i of a model which itself stands at `place`."""
+    return place + model.place(i).removeprefix(model.label) if place else model.place(i)

@@ -21,7 +21,8 @@ from handgrad import layers, losses
 from handgrad.checking.copies import copy_of
 from handgrad.checking.points import Sizes
 from handgrad.checking.report import Report
-from handgrad.checking.specimens import SPECIMENS, Specimen
+from handgrad.checking.specimen import Specimen
+from handgrad.checking.specimens import SPECIMENS
 from handgrad.checking.subject import parameters, quiet
 from handgrad.expression import LAYERS, ExpressionError, parse_model
 from handgrad.params import Array
@@ -138,9 +139,9 @@ def _in_module(module: ModuleType, rest: str, shapes: list[tuple[int, ...]] | No
 def _of_class(
     cls: type, arguments: tuple[tuple[Any, ...], dict[str, Any]] | None, shapes: list[tuple[int, ...]] | None
 ) -> list[Check]:
-    known = SPECIMENS.get(cls.__name__, [])
+    known = [specimen for specimen in SPECIMENS.get(cls.__name__, []) if specimen.suits(cls)]
     if known and arguments is None and shapes is None:
-        return [_of_specimen(cls, specimen) for specimen in known if specimen.suits(cls)]
+        return [_of_specimen(cls, specimen) for specimen in known]
     positional, named = arguments or ((), {})
     if known and shapes is None:
         fitting = _resized(known[0], positional, named)
@@ -182,7 +183,14 @@ def _of_specimen(
 
     name = cls.__name__ + (f" ({specimen.about})" if specimen.about else "")
     sweeping = _sweeping(
-        make, specimen.inputs, specimen.sizes, specimen.extra, specimen.at_kink, name, reference=specimen.forward
+        make,
+        specimen.inputs,
+        specimen.sizes,
+        specimen.extra,
+        specimen.at_kink,
+        name,
+        reference=specimen.forward,
+        own_domain=specimen.domain,
     )
 
     def run(**options: Any) -> Report:
@@ -299,6 +307,7 @@ def _sweeping(
     kink: str | None,
     name: str,
     reference: Callable[..., Any] | None = None,
+    own_domain: Mapping[str, tuple[float | None, float | None]] | None = None,
 ) -> Callable[..., Report]:
     def run(*, seed: int, skip: tuple[str, ...], at_kink: str | None, domain: Any = None) -> Report:
         from handgrad.gradcheck import sweep  # the story that is told with these parts
@@ -309,7 +318,7 @@ def _sweeping(
                 inputs,
                 sizes,
                 extra=extra,
-                domain=domain,
+                domain={**(own_domain or {}), **(domain or {})},
                 at_kink=at_kink or kink,
                 skip=skip,
                 seed=seed,

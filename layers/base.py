@@ -79,6 +79,13 @@ class Layer(ABC):
     def backward(self, *upstream: Any) -> Any:
         """(dL/dx, {name: dL/dparameter}) for the upstream gradient dL/dy of the last forward."""
 
+    def __call__(self, *inputs: Any) -> Any:
+        """`forward`; but with nodes of a graph among the inputs, the node of the layer's output (see graph.py)."""
+        for x in inputs:
+            if hasattr(x, "node_of"):
+                return x.node_of(self, inputs)
+        return self.forward(*inputs)
+
     def predict(self, *inputs: Any) -> Any:
         """The output in use rather than in training: keeps no cache, and leaves a pending backward as it was."""
         kept = self.cache, self.workspace
@@ -170,8 +177,8 @@ class Layer(ABC):
         shape = a.shape[0], b.shape[1]
         order: Any = "F" if column_major(*shape) else "C"
         if self.workspace is None:
-            return product(a, b, np.empty(shape, self.dtype, order))
-        return product(a, b, self.workspace.array(name, shape, self.dtype, order))
+            return product(a, b, np.empty(shape, a.dtype, order))
+        return product(a, b, self.workspace.array(name, shape, a.dtype, order))
 
     def keep(self, y: Array) -> Array:
         """`y` for the cache: a copy, since the caller may edit what forward returns; not so while training."""

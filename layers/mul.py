@@ -1,0 +1,30 @@
+"""Multiplication."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.layers.broadcasting import Broadcasting
+from handgrad.params import Array
+
+
+class Mul(Broadcasting):
+    """Product of two arrays, elementwise; each gradient is the upstream times the other operand (L10).
+
+    forward     y  = a * b
+    backward    da = upstream * b       summed over the axes along which a was repeated
+                db = upstream * a       so too for b
+    """
+
+    def forward(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+        self.cache = a, b = self.as_operands(a, b)
+        return np.multiply(a, b, out=self.out("y", self.common_shape(a, b), a.dtype))
+
+    def backward(self, upstream: npt.ArrayLike) -> tuple[tuple[Array, Array], dict[str, Array]]:
+        a, b = self.recall()
+        shape = self.common_shape(a, b)
+        upstream = self.as_upstream(upstream, shape, a.dtype)
+        da = np.multiply(upstream, b, out=self.out("da", shape, a.dtype))
+        db = np.multiply(upstream, a, out=self.out("db", shape, a.dtype))
+        return (self.summed("da summed", da, a), self.summed("db summed", db, b)), {}
