@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import glob
-import os
-import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from statistics import median
 
 import numpy as np
+
+from handgrad import blas
+from handgrad.blas import set_threads
 
 SMALL = 2**20
 """Multiplications in a run's largest product below which more than one thread gains nothing."""
@@ -38,9 +37,9 @@ class Threads:
         if wanted is not None:
             if isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1:
                 raise ValueError(f"train: threads must be a whole number >= 1 or None, got {wanted!r}")
-            if _BLAS is None:
+            if blas.BLAS is None:
                 raise ValueError("train: threads can be set for OpenBLAS and MKL only, and NumPy has another BLAS here")
-        self._before = 1 if _BLAS is None else _BLAS[0]()
+        self._before = blas.get_threads() or 1
         self._fixed = wanted or (1 if self._before == 1 or largest < SMALL else None)
         self._comparison = self._compare(self._before)
 
@@ -79,37 +78,3 @@ class Threads:
             for _ in range(patience):
                 yield
             patience = min(2 * patience, LONGEST)
-
-
-def set_threads(number: int) -> None:
-    """Tells NumPy's BLAS; nothing happens where it cannot be told."""
-    if _BLAS is not None:
-        _BLAS[1](number)
-
-
-def get_threads() -> int | None:
-    """How many threads NumPy's BLAS uses at most; None where it does not say."""
-    return None if _BLAS is None else _BLAS[0]()
-
-
-def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """The two functions of the BLAS that NumPy is linked to, and no other that may be loaded beside it."""
-    umath = sys.modules.get("numpy._core._multiarray_umath") or sys.modules.get("numpy.core._multiarray_umath")
-    # A library's own symbols include those of the libraries it is linked to, but not on Windows.
-    beside = os.path.join(os.path.dirname(np.__file__), os.pardir, "numpy.libs", "*openblas*.dll")
-    for path in (getattr(umath, "__file__", None), *glob.glob(beside)):
-        if path is None:
-            continue
-        library = ctypes.CDLL(path)
-        for get, set_ in (
-            ("scipy_openblas_get_num_threads64_", "scipy_openblas_set_num_threads64_"),
-            ("openblas_get_num_threads64_", "openblas_set_num_threads64_"),
-            ("openblas_get_num_threads", "openblas_set_num_threads"),
-            ("MKL_Get_Max_Threads", "MKL_Set_Num_Threads"),
-        ):
-            if hasattr(library, get) and hasattr(library, set_):
-                return getattr(library, get), getattr(library, set_)
-    return None
-
-
-_BLAS = _blas()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from handgrad.blas import add_scaled, scale_and_add
 from handgrad.files import PathLike, check_arrays, read_npz, write_npz
 from handgrad.params import Array, Grads, Params, join, split
 
@@ -64,13 +65,12 @@ class SGD:
             g = np.multiply(w, self._decay_rates, out=self._decayed)
             g += gradient
         if self.momentum:
-            v *= self.momentum
-            v += g
+            scale_and_add(v, self.momentum, g)
             if self.nesterov:
                 np.multiply(v, self.momentum, out=update)
                 update += g
             g = update if self.nesterov else v
-        w -= np.multiply(g, self.lr, out=update)
+        add_scaled(w, -self.lr, g, update)
 
     @property
     def state(self) -> dict[str, Array]:

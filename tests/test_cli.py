@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_numbers(capsys):
 def test_the_number_of_threads_can_be_given(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert run(capsys, "train", "--epochs", 1, "--threads", 1)[0] == 0
-    monkeypatch.setattr("handgrad.threads._BLAS", None)
+    monkeypatch.setattr("handgrad.blas.BLAS", None)
     code, _, err = run(capsys, "train", "--epochs", 1, "--threads", 1, "--out", "r")
     assert code == 2 and "threads can be set for OpenBLAS and MKL only" in err and not Path("r").exists()
 

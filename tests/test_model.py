@@ -390,3 +390,26 @@ def test_damaged_files_of_weights_are_named(damage, tmp_path):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"w\.npz: "):
         model.load(path)
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("own_blas", [True, False])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_updates_of_long_vectors(options, dtype, own_blas, mixed, rng, monkeypatch):
+    """Those are left to the BLAS, where there is one that can be asked; gradients may be of another dtype."""
+    if not own_blas:
+        monkeypatch.setattr("handgrad.blas.BLAS", None)
+    fc = FC(300, 251, rng=0, dtype=dtype)
+    fc.b = rng.standard_normal(251)
+    optimizer = SGD(fc.params, 0.3, decay="all", **options)
+    w, v = fc.params.flat.astype(np.float64), 0.0
+    given = np.float64 if mixed else fc.dtype
+    momentum = options.get("momentum", 0)
+    for _ in range(3):
+        grads = {name: rng.standard_normal(array.shape).astype(given) for name, array in fc.params.items()}
+        optimizer.step(grads)
+        g = np.concatenate([grads["W"].ravel(), grads["b"]]) + options.get("weight_decay", 0) * w
+        v = momentum * v + g
+        w = w - 0.3 * (g + momentum * v if options.get("nesterov") else v)
+    np.testing.assert_allclose(fc.params.flat, w, rtol=0, atol=3e-6 if dtype == "float32" else 1e-14)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from handgrad import FC, SGD, Callback, Sequential, SoftmaxCE, train
-from handgrad.threads import SMALL, Threads, get_threads, set_threads
+from handgrad.blas import get_threads, set_threads
+from handgrad.threads import SMALL, Threads
 
 needs_control = pytest.mark.skipif(get_threads() is None, reason="NumPy's BLAS does not say how many threads it has")
 
@@ -50,7 +51,7 @@ def test_threads_that_make_no_sense(threads):
 
 
 def test_a_blas_that_cannot_be_told(monkeypatch):
-    monkeypatch.setattr("handgrad.threads._BLAS", None)
+    monkeypatch.setattr("handgrad.blas.BLAS", None)
     assert small_run() == [None] and get_threads() is None
     with pytest.raises(ValueError, match="threads can be set for OpenBLAS and MKL only"):
         small_run(threads=1)
