@@ -15,7 +15,6 @@ SHAPES = {
     "": {"a": "N D", "b": "N D"},
     "b repeated": {"a": "N D", "b": "D"},
     "a and b repeated": {"a": "N 1 D", "b": "M 1"},
-    "b one number": {"a": "N D", "b": "1"},
 }
 
 PRODUCTS = {

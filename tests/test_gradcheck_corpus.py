@@ -65,6 +65,7 @@ def _report(cls, specimen):
         specimen.sizes,
         extra=specimen.extra,
         at_kink=specimen.at_kink,
+        domain=specimen.domain,
     )
 
 
@@ -78,11 +79,9 @@ def _same_results(mutant, specimen):
             layer = specimen.make(cls, sizes, rng).astype(np.float64)
             for name in layer.params:
                 layer.params[name] = rng.standard_normal(layer.params[name].shape)
-            shape = [sizes[symbol] for text in specimen.inputs.values() for symbol in text.split()]
-            x = rng.standard_normal(shape) * [1, 30, 1e3][seed % 3]
-            x = np.round(x) if seed % 2 else x
+            xs = [_values(name, text, specimen, sizes, rng, seed) for name, text in specimen.inputs.items()]
             extra = specimen.extra(sizes, rng) if specimen.extra else ()
-            y = layer.forward(x, *extra)
+            y = layer.forward(*xs, *extra)
             upstream = rng.standard_normal(np.shape(y)) if np.ndim(y) else -1.7
             try:
                 with np.errstate(all="ignore"):
@@ -90,16 +89,26 @@ def _same_results(mutant, specimen):
                     once, twice = layer.backward(upstream), layer.backward(upstream)
             except Exception:
                 return False
-            results.append([*_arrays(once), *_arrays(twice), *default, y, x])
+            results.append([*_arrays(once), *_arrays(twice), *default, y, *xs])
         if len(results[0]) != len(results[1]) or not all(map(_equal, *results)):
             return False
     return True
 
 
+def _values(name, shape, specimen, sizes, rng, seed):
+    """Small, larger or large values of an input, whole numbers at times, in its domain."""
+    x = rng.standard_normal([sizes.get(symbol) or int(symbol) for symbol in shape.split()]) * [1, 30, 1e3][seed % 3]
+    x = np.round(x) if seed % 2 else x
+    low, high = (specimen.domain or {}).get(name, (None, None))
+    x = x if low is None else np.abs(x) + low + 0.1
+    return x if high is None else np.minimum(x, high)
+
+
 def _arrays(returned):
     if not isinstance(returned, tuple):
         return [returned]
-    return [returned[0], *returned[1].values()]
+    dx, grads = returned
+    return [*(dx if isinstance(dx, tuple) else (dx,)), *grads.values()]
 
 
 def _equal(a, b):

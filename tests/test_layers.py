@@ -7,7 +7,26 @@ import numpy as np
 import pytest
 import scipy.special
 
-from handgrad import FC, Dropout, Flatten, Layer, LeakyReLU, Param, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from handgrad import (
+    FC,
+    Dropout,
+    Flatten,
+    Graph,
+    Input,
+    Layer,
+    LeakyReLU,
+    Param,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    concatenate,
+    exp,
+    log,
+    maximum,
+)
+from handgrad.layers import Exp, Neg, Power, Sum, Transpose
 
 # name: (make(rng), shape of one instance)
 LAYERS = {
@@ -22,6 +41,12 @@ LAYERS = {
     "Dropout": (lambda rng: Dropout(0.4, rng=7), (4,)),
     "Sequential": (lambda rng: Sequential(FC(4, 5, rng=rng), Tanh(), FC(5, 3, rng=rng)), (4,)),
     "nested, one layer twice": (lambda rng: nested(rng), (4,)),
+    "Neg": (lambda rng: Neg(), (4,)),
+    "Exp": (lambda rng: Exp(), (4,)),
+    "Power": (lambda rng: Power(3), (4,)),
+    "Sum": (lambda rng: Sum(-1, keepdims=True), (4,)),
+    "Transpose": (lambda rng: Transpose(), (4,)),
+    "Graph": (lambda rng: graph(rng), (4,)),
 }
 ELEMENTWISE = ["ReLU", "LeakyReLU", "Sigmoid", "Tanh"]
 each_layer = pytest.mark.parametrize("name", LAYERS)
@@ -35,6 +60,15 @@ def biased(fc, rng):
 def nested(rng):
     twice = biased(FC(5, 5, rng=rng), rng)
     return Sequential(FC(4, 5, rng=rng), Sequential(twice, Sigmoid(), twice), Tanh(), twice, FC(5, 3, rng=rng))
+
+
+def graph(rng):
+    """All operations of two operands and more; x, h and fc have several uses."""
+    x, fc = Input("x"), biased(FC(4, 5, rng=rng), rng)
+    h = Tanh()(fc(x))
+    ratio = (h - 1) / (h * h + 2)
+    products = (x @ fc.W.T.copy()) * log(x.sum(1, keepdims=True) ** 2 + 1)
+    return Graph(x, biased(FC(10, 3, rng=rng), rng)(concatenate([maximum(ratio, -h), exp(fc(x) / 10) + products])))
 
 
 def make(name, rng, dtype=np.float64, batch=3):
