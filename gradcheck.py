@@ -30,7 +30,6 @@ if __name__ == "__main__":  # python gradcheck.py: the folder it lies in is the 
 
     sys.exit(main())
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,7 +42,7 @@ from handgrad.checking.options import Options
 from handgrad.checking.points import Sizes
 from handgrad.checking.report import Finding, Report
 from handgrad.checking.settings import Builder, Setting, check_variants, first_rows, has_rows_as_input, one_row_fewer
-from handgrad.checking.subject import LayerError, Subject, as_real, describe, quiet
+from handgrad.checking.subject import LayerError, Subject, as_real, describe, input_names, quiet
 
 __all__ = ["Finding", "Report", "assert_gradients", "gradcheck", "sweep"]
 
@@ -82,7 +81,7 @@ def gradcheck(
         raise ValueError("gradcheck(layer, x, ...): expected the inputs at which to check, got none")
     if not isinstance(extra, tuple | list):
         raise TypeError(f"extra must be a tuple of what forward takes after the inputs, got {type(extra).__name__}")
-    subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
+    subject = Subject(layer, dict(zip(input_names(layer, len(inputs)), inputs, strict=True)), extra)
     options.must_hold(subject.at_hand)
     several = upstream if isinstance(upstream, tuple) else (upstream,)
     given = None if upstream is None else [as_real(u, "upstream") for u in several]
@@ -213,16 +212,6 @@ def _batch_of_one(examination: Examination, own: Setting) -> Setting | None:
             examination.crashed(error, single, single.where)
         return None
     return single if all(y.shape[:1] in ((), (1,)) for y in outputs) else None
-
-
-def _input_names(layer: Any, count: int) -> list[str]:
-    """The names that forward gives its first `count` arguments."""
-    try:
-        parameters = inspect.signature(layer.forward).parameters.values()
-    except (AttributeError, TypeError, ValueError):
-        parameters = ()  # type: ignore[assignment]
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return names[:count] if len(names) >= count else [f"x{i}" for i in range(count)] if count > 1 else ["x"]
 
 
 def _must_fit(upstream: Sequence[np.ndarray[Any, np.dtype[Any]]], subject: Subject) -> None:

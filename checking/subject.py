@@ -205,6 +205,16 @@ class Subject:
         return gradients
 
 
+def input_names(layer: Any, count: int) -> list[str]:
+    """The names that forward gives its first `count` arguments."""
+    try:
+        parameters = inspect.signature(layer.forward).parameters.values()
+    except (AttributeError, TypeError, ValueError):
+        parameters = ()  # type: ignore[assignment]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return names[:count] if len(names) >= count else [f"x{i}" for i in range(count)] if count > 1 else ["x"]
+
+
 def in_double_precision(layer: Any, inputs: Sequence[Array], extra: Sequence[Any]) -> Any:
     """A copy of the layer that computes in float64, where its own code does not cast.
 
