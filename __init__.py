@@ -4,6 +4,7 @@ import sys
 
 from handgrad.graph import Graph, Input, concatenate, exp, log, maximum
 from handgrad.history import History
+from handgrad.jacobian import jacobian
 from handgrad.layers import FC, Dropout, Flatten, Layer, LeakyReLU, Param, ReLU, Sigmoid, Softmax, Tanh
 from handgrad.losses import MSE, BinaryCE, Loss, SoftmaxCE
 from handgrad.model import Sequential
@@ -44,6 +45,7 @@ __all__ = [
     "evaluate",
     "exp",
     "gradcheck",
+    "jacobian",
     "log",
     "maximum",
     "sweep",

@@ -1,0 +1,1 @@
+"""The parts of the Jacobian view, which `jacobian.py` tells: sizes, differences, structure, text, picture, command."""
