@@ -27,6 +27,7 @@ from handgrad.expression import parse_model
 from handgrad.extras import have
 from handgrad.files import read_npz, written
 from handgrad.history import History
+from handgrad.jacobians import command as jacobian_command
 from handgrad.losses import Loss
 from handgrad.model import Sequential
 from handgrad.optim import SGD
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a class's name that the terminal cannot show
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(jacobian_command.with_values_joined(sys.argv[1:] if argv is None else argv))
     try:
         return int(arguments.run(arguments))
     except NonFiniteLoss as error:
@@ -102,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     p = commands.add_parser("check", help="check gradients against numeric ones", allow_abbrev=False)
     command.add_arguments(p)
     p.set_defaults(run=command.run)
+
+    p = commands.add_parser("jacobian", help="show the full Jacobian of a tiny case", allow_abbrev=False)
+    jacobian_command.add_arguments(p)
+    p.set_defaults(run=lambda arguments: _usable(jacobian_command.run, arguments))
     return parser
 
 
