@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from handgrad import FC, SGD, BinaryCE, Flatten, ReLU, Sequential, Sigmoid, SoftmaxCE, train
+from handgrad import FC, SGD, BinaryCE, Flatten, Layer, Param, ReLU, Sequential, Sigmoid, SoftmaxCE, jacobian, train
 from handgrad.data import batches, digits
+from handgrad.jacobian import chain
 
 
 def sigma(z):
@@ -103,6 +104,83 @@ def test_L08_chain_rule_layer_by_layer(rng):
         np.testing.assert_array_equal(grads[name], gradient)
 
 
+class Powers(Layer):
+    """y = [x, x^2] of a number x."""
+
+    def forward(self, x):
+        self.cache = x
+        return np.array([x, x**2])
+
+    def backward(self, upstream):
+        return upstream[0] + 2 * self.cache * upstream[1], {}
+
+
+class Linear(Layer):
+    """y = W x of a vector x; y = w'x where the parameter is a vector."""
+
+    W = Param("[out x in] or [in]")
+
+    def __init__(self, W):
+        self.dtype = np.dtype(np.float64)
+        self.W = W
+
+    def forward(self, x):
+        self.cache = x
+        return self.W @ x
+
+    def backward(self, upstream):
+        return np.dot(upstream, self.W), {"W": np.multiply.outer(upstream, self.cache)}
+
+
+class Quadratic(Layer):
+    """y = w'A w, a number; A is fixed."""
+
+    def __init__(self, A):
+        self.A = A
+
+    def forward(self, w):
+        self.cache = w
+        return float(w @ self.A @ w)
+
+    def backward(self, upstream):
+        return upstream * (self.A + self.A.T) @ self.cache, {}
+
+
+def test_L11_sizes_of_derivatives(rng):
+    x, W, w = rng.standard_normal(4), rng.standard_normal((3, 4)), rng.standard_normal(4)
+    labels, scores = np.array([1, 0]), rng.standard_normal((2, 3))
+    for found, size, words in (
+        (jacobian(Powers(), 3.0), (2, 1), "d(vector)/d(scalar) is a column, [2 x 1]"),
+        (jacobian(Linear(w), x), (1, 4), "d(scalar)/d(vector) is a row, [1 x 4]"),
+        (jacobian(Linear(W), x), (3, 4), "d(vector)/d(vector) is [3 x 4]"),  # m1 = 3 outputs, m2 = 4 inputs
+        (
+            jacobian(SoftmaxCE(), scores, labels),
+            (1, 6),
+            "d(scalar)/d(matrix) is an array of the matrix's shape [2 x 3]",
+        ),
+    ):
+        assert found.matrix.shape == size and words in str(found)
+    assert found.tensor.shape == scores.shape
+    assert jacobian(Linear(W), x, by="W").tensor.shape == (3, 3, 4)
+
+
+def test_L12_derivatives_of_vector_functions(rng):
+    x, w, W, A = (
+        rng.standard_normal(4),
+        rng.standard_normal(4),
+        rng.standard_normal((3, 4)),
+        rng.standard_normal((4, 4)),
+    )
+    np.testing.assert_allclose(jacobian(Powers(), 3.0).matrix, [[1], [2 * 3.0]])  # dy/dx = [1, 2x]
+    np.testing.assert_array_equal(jacobian(Linear(w), x).matrix, [w])  # w'
+    np.testing.assert_array_equal(jacobian(Linear(W), x).matrix, W)
+    np.testing.assert_allclose(jacobian(Quadratic(A), w).matrix, [w @ (A + A.T)])
+    np.testing.assert_allclose(jacobian(Quadratic(A + A.T), w).matrix, [2 * w @ (A + A.T)])  # symmetric: 2w'A
+    assert "it is W'" in jacobian(Linear(w), x).structure and "it is W" in jacobian(Linear(W), x).structure
+    for layer, at in ((Powers(), 3.0), (Linear(w), x), (Linear(W), x), (Quadratic(A), w)):
+        assert jacobian(layer, at).agrees  # the same from differences
+
+
 @pytest.mark.parametrize("shape", [(3, 7), (3, 4, 5), (3, 2, 4, 5)])
 def test_L13_flatten_makes_vectors_and_its_backward_restores_the_shape(shape, rng):
     x, flatten = rng.standard_normal(shape), Flatten()
@@ -136,8 +214,11 @@ def test_L16_relu_jacobian_is_diagonal_and_zero_at_zero():
     x = np.array([1.5, -2, 0, -0.0, 3])
     relu = ReLU()
     relu.forward(x)
-    jacobian = np.array([relu.backward(row)[0] for row in np.eye(5)])
-    np.testing.assert_array_equal(jacobian, np.diag([1, 0, 0, 0, 1]))
+    rows = np.array([relu.backward(row)[0] for row in np.eye(5)])
+    np.testing.assert_array_equal(rows, np.diag([1, 0, 0, 0, 1]))
+    found = jacobian(relu, x)
+    np.testing.assert_array_equal(found.matrix, rows)
+    assert found.structure.startswith("diagonal")
 
 
 def test_L17_relu_example():
@@ -146,6 +227,14 @@ def test_L17_relu_example():
     dx, _ = relu.backward(upstream)
     np.testing.assert_array_equal(dx, [4, 0, 5, 0])
     np.testing.assert_array_equal(np.diag([1, 0, 1, 0]) @ upstream, dx)
+
+
+def test_L18_cascaded_jacobians_multiply(rng):
+    model, x = Sequential(FC(4, 5, rng=0), ReLU(), FC(5, 3, rng=1), Sigmoid()), rng.standard_normal((1, 4))
+    factors = chain(model, x)
+    assert [factor.matrix.shape for factor in factors] == [(5, 4), (5, 5), (3, 5), (3, 3)]
+    J1, J2, J3, J4 = (factor.matrix for factor in factors)
+    np.testing.assert_allclose(J4 @ J3 @ J2 @ J1, jacobian(model, x).matrix, rtol=1e-12)
 
 
 def test_L19_logistic_loss_step_by_step_and_combined(rng, numeric_gradient):
