@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, as_real, describe, input_names, quiet
 from handgrad.files import PathLike
+from handgrad.graph import Graph
 from handgrad.jacobians import picture, text
 from handgrad.jacobians.differences import differences
 from handgrad.jacobians.extent import Extent
@@ -122,13 +123,14 @@ def jacobian(
     precision; a layer that draws random numbers draws the same ones each time, those that its next forward would.
     `upstream` is what the product is shown with, by default random; `seed` is of everything random.
 
-    Raises ValueError or TypeError for arguments it cannot use, and for a Jacobian of more than 2^22 numbers.
+    Raises ValueError or TypeError for arguments it cannot use, and for a Jacobian that is not finite or has
+    more than 2^22 numbers.
     """
     if not inputs:
         raise ValueError("jacobian(layer, x, ...): expected the input at which to take it, got none")
     if isinstance(layer, Loss) and not extra:
         inputs, extra = inputs[:1], inputs[1:]
-    subject = Subject(layer, dict(zip(input_names(layer, len(inputs)), inputs, strict=True)), extra)
+    subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
     name, point = _chosen(by, subject), subject.at_hand
     with quiet(), _plain_errors():
         shape = _output_shape(subject, point)
@@ -138,6 +140,7 @@ def jacobian(
         rng = np.random.default_rng(seed)
         chosen = _whole_numbers(shape, rng) if upstream is None else _as_upstream(upstream, shape)
         matrix, gradient = from_backward(subject, point, name, chosen)
+        _must_be_finite(matrix, f"the Jacobian of {describe(layer)} by {name}")
         numeric, error = differences(subject, point, name)
         points, matrices = elsewhere(subject, point, name, chosen, rng)
         return Jacobian(
@@ -171,6 +174,11 @@ def chain(model: Sequential, x: npt.ArrayLike) -> list[Jacobian]:
     return factors
 
 
+def _input_names(layer: Any, count: int) -> list[str]:
+    """The names of the first `count` inputs: a graph's own, or those that forward gives its arguments."""
+    return list(layer.inputs[:count]) if isinstance(layer, Graph) else input_names(layer, count)
+
+
 def _output_shape(subject: Subject, point: Point) -> tuple[int, ...]:
     """The shape of the one output; finds out, too, whether forward draws random numbers, which are then replayed."""
     before = subject.random_state()
@@ -178,7 +186,14 @@ def _output_shape(subject: Subject, point: Point) -> tuple[int, ...]:
     subject.replays = subject.random_state() != before
     if len(outputs) != 1:
         raise ValueError(f"expected a layer of one output, {describe(subject.layer)} has {len(outputs)}")
+    _must_be_finite(outputs[0], f"the output of {describe(subject.layer)}")
     return outputs[0].shape
+
+
+def _must_be_finite(array: Array, what: str) -> None:
+    if not np.isfinite(array).all():
+        index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
+        raise ValueError(f"{what} must be finite at this input, it is {array[tuple(index)]} at {index}")
 
 
 def _chosen(by: int | str, subject: Subject) -> str:

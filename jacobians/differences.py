@@ -15,7 +15,8 @@ def differences(subject: Subject, point: Point, name: str) -> tuple[Array, float
     """The Jacobian [outputs x entries of `name`] by central differences, (f(x + h) - f(x - h)) / 2h, and its error.
 
     h is the cube root of the precision, about 6e-6, where truncation (h^2) and rounding (precision / h) meet. NaN
-    where forward has a kink: the slopes to the left and to the right differ, and no less so at a smaller step.
+    where forward has a kink: the slopes to the left and to the right differ, and no less so at a smaller step. And
+    where it has no value on one side.
     """
     (y,) = subject.outputs(point)
     precision = float(np.finfo(y.dtype if y.dtype.kind == "f" else np.float64).eps)

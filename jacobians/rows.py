@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe
@@ -19,7 +21,7 @@ def from_backward(subject: Subject, point: Point, name: str, upstream: Array) ->
 
     def gradient(given: Array) -> Array:
         told: dict[str, str] = {}
-        gradients = subject.named(subject.backward(layer, handed([given])), told)
+        gradients = subject.named(_of_inputs(subject.backward(layer, handed([given])), subject), told)
         if name not in gradients:
             raise BadReturn(f"{describe(layer)}: {told.get(name, f'backward must return a gradient for {name}')}")
         found, wanted = gradients[name], point[name].shape
@@ -33,6 +35,16 @@ def from_backward(subject: Subject, point: Point, name: str, upstream: Array) ->
         matrix[row] = gradient(one_hot).ravel()
         one_hot.flat[row] = 0
     return matrix, gradient(upstream)
+
+
+def _of_inputs(returned: Any, subject: Subject) -> Any:
+    """What backward returned without the gradients of `extra`, such as the zeros that a graph gives for labels."""
+    if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], tuple)):
+        return returned
+    by_input, by_name = returned
+    if subject.extra and len(by_input) == len(subject.inputs) + len(subject.extra):
+        by_input = by_input[: len(subject.inputs)]
+    return (by_input if len(by_input) > 1 else by_input[0]), by_name
 
 
 def elsewhere(

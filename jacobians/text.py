@@ -78,7 +78,9 @@ def _field(name: str, words: str) -> str:
 def _differences(j: Jacobian) -> str:
     kinks = int(np.count_nonzero(np.isnan(j.differences)))
     entries = "1 entry" if kinks == 1 else f"{kinks:,} entries"
-    beside = f"; {entries} left out, at a kink: the slopes to its two sides differ" if kinks else ""
+    beside = (
+        f"; {entries} left out, at a kink (the slopes to its two sides differ) or the domain's edge" if kinks else ""
+    )
     what = "the same" if j.agrees else "NOT the same: backward is wrong, as handgrad check tells in full"
     off = number(j.deviation, ".1g")
     return f"built column by column from forward alone: {what}, largest difference {off}{beside}"

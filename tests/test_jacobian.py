@@ -16,6 +16,8 @@ from handgrad import (
     BinaryCE,
     Dropout,
     Flatten,
+    Graph,
+    Input,
     Layer,
     LeakyReLU,
     Param,
@@ -124,6 +126,28 @@ def test_two_inputs_by_number_and_by_name(rng):
     np.testing.assert_array_equal(jacobian(Product(), a, b, by=1).matrix, by_b.matrix)
     assert by_a.agrees and by_b.agrees and "every block is b'" in by_a.structure
     assert str(by_b.extent) == "[2*4 outputs x 3*4 entries of b]"
+
+
+def test_a_graph_by_its_own_names(rng):
+    a, b = Input("a"), Input("b")
+    graph = Graph([a, b], a * b + FC(3, 3, rng=0)(a))
+    at = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
+    W = graph.params["1.W"].astype(np.float64)
+    by_a = jacobian(graph, *at, by="a")
+    np.testing.assert_allclose(by_a.matrix, np.diag(at[1].ravel()) + np.kron(np.eye(2), W), rtol=1e-6)
+    np.testing.assert_allclose(jacobian(graph, *at, by="b").matrix, np.diag(at[0].ravel()), rtol=1e-12)
+    assert by_a.agrees and by_a.structure.startswith("block diagonal")
+    assert jacobian(graph, *at, by="1.W").structure.startswith("one row per weight row")
+
+
+def test_a_graph_with_labels(rng):
+    x, labels = Input("x"), Input("labels")
+    graph = Graph([x, labels], SoftmaxCE()(FC(3, 4, rng=0)(x), labels))
+    at = rng.standard_normal((2, 3))
+    found = jacobian(graph, at, extra=[np.array([3, 0])], by="0.W")
+    graph.forward(at, np.array([3, 0]))
+    np.testing.assert_allclose(found.tensor, graph.backward(1)[1]["0.W"], atol=1e-6)
+    assert found.agrees and jacobian(graph, at, extra=[np.array([3, 0])]).agrees
 
 
 def test_dropout_draws_one_mask_throughout_and_the_layers_generator_is_left_alone():
@@ -478,6 +502,9 @@ def test_the_command_multiplies_the_chain(capsys):
         ["SoftmaxCE()", "--input", "1,2;3,4", "--labels", "0.5,0.5;0,1"],
         ["BinaryCE()", "--input", "-.5,2", "--labels", "1,0"],
         ["MSE()", "--input", "1,2", "--labels", "-1,0.5"],
+        ["MatMul()", "--input", "1,2;3,4", "--input", "-1;2", "--by", "b"],
+        ["Add()", "--by", "a"],
+        ["Concatenate()"],
         ["SoftmaxCE()"],
         ["BinaryCE()"],
         ["MSE()", "--seed", "3"],
@@ -524,6 +551,9 @@ def test_the_command_draws(capsys, tmp_path, monkeypatch):
         (["ReLU()", "--input", "99999x99999"], "--input: sizes must make 1 to 8,192 entries"),
         (["ReLU()", "--input", "90x90"], "it is built up to 4,194,304 numbers"),
         (["FC(4, 3)", "--input", "1,2"], "LAYER cannot be run on the input [1, 2]: FC(4, 3): input must be [B x 4]"),
+        (["Add()", "--input", "1,2"], "--input: Add() has 2 inputs, got 1"),
+        (["ReLU()", "--input", "1,2", "--input", "3"], "--input: ReLU() has 1 input, got 2"),
+        (["Add()", "--input", "1,2", "--input", "1,2,3"], "LAYER cannot be run on the input [2] and [3]: Add():"),
         (["FC(4, 3)", "--by", "w"], "--by must be one of x, W, b, got 'w'"),
         (["FC(4, 3)", "--upstream", "1,2"], "--upstream must have the output's shape [1 x 3], got [2]"),
         (["MSE()", "--upstream", "1,2"], "--upstream must be one number, got [2]"),
@@ -533,7 +563,9 @@ def test_the_command_draws(capsys, tmp_path, monkeypatch):
         (["FC(4, 3)", "--real", "FC(10"], "--real: a model is written"),
         (["FC(4, 3)", "--by", "W", "--real", "ReLU()"], "--real: ReLU() must have the parameter W, it has no"),
         (["FC(4, 3)", "--real", "FC(3, 2), FC(3, 2)"], "--real cannot be run on an input [B x 3]"),
-        (["FC(4, 3)", "--real-batch", "0"], "expected a whole number >= 1, got '0'"),
+        (["FC(4, 3)", "--real-batch", "0"], "expected a whole number >= 1 and <= 10,000, got '0'"),
+        (["Div()", "--input", "1,2", "--input", "3,0"], "the output of Div() must be finite at this input, it is inf"),
+        (["Power(0.5)", "--input", "0"], "the Jacobian of Power(0.5) by x must be finite at this input, it is inf"),
         (["FC(4, 3)", "--seed", "-1"], "expected a whole number >= 0, got '-1'"),
         (["ReLU()", "--plot", "a.txt"], "--plot: expected a file named .png, .pdf, .svg, got 'a.txt'"),
         (["ReLU()", "--plot", "none/a.png"], "--plot none/a.png: no file can be written there"),
