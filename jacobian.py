@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, as_real, describe, input_names, quiet
 from handgrad.files import PathLike
-from handgrad.graph import Graph
 from handgrad.jacobians import picture, text
 from handgrad.jacobians.differences import differences
 from handgrad.jacobians.extent import Extent
@@ -130,7 +129,7 @@ def jacobian(
         raise ValueError("jacobian(layer, x, ...): expected the input at which to take it, got none")
     if isinstance(layer, Loss) and not extra:
         inputs, extra = inputs[:1], inputs[1:]
-    subject = Subject(layer, dict(zip(_input_names(layer, len(inputs)), inputs, strict=True)), extra)
+    subject = Subject(layer, dict(zip(input_names(layer, len(inputs)), inputs, strict=True)), extra)
     name, point = _chosen(by, subject), subject.at_hand
     with quiet(), _plain_errors():
         shape = _output_shape(subject, point)
@@ -172,11 +171,6 @@ def chain(model: Sequential, x: npt.ArrayLike) -> list[Jacobian]:
             factors.append(replace(jacobian(layer, h), layer=describe(own)))
             h = layer.forward(h)
     return factors
-
-
-def _input_names(layer: Any, count: int) -> list[str]:
-    """The names of the first `count` inputs: a graph's own, or those that forward gives its arguments."""
-    return list(layer.inputs[:count]) if isinstance(layer, Graph) else input_names(layer, count)
 
 
 def _output_shape(subject: Subject, point: Point) -> tuple[int, ...]:

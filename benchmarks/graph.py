@@ -1,6 +1,6 @@
 """What a Graph costs beside the Sequential of the same layers: a step of train(), in turn, in one process.
 
-    python -m benchmarks.graph [--rounds N]
+python -m benchmarks.graph [--rounds N]
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handgrad.checking.copies import copy_of, generators_in, parts_of
+from handgrad.graph import Graph
 from handgrad.params import Array
 
 Point: TypeAlias = dict[str, Array]
@@ -206,7 +207,9 @@ class Subject:
 
 
 def input_names(layer: Any, count: int) -> list[str]:
-    """The names that forward gives its first `count` arguments."""
+    """The names that forward gives its first `count` arguments, or a graph its inputs."""
+    if isinstance(layer, Graph):
+        return list(layer.inputs[:count])
     try:
         parameters = inspect.signature(layer.forward).parameters.values()
     except (AttributeError, TypeError, ValueError):
