@@ -13,6 +13,7 @@ from handgrad.checking import points
 from handgrad.checking.options import Options
 from handgrad.checking.points import REALS, Sizes
 from handgrad.checking.subject import LayerError, Subject
+from handgrad.layers import Layer
 
 
 @dataclass
@@ -45,7 +46,8 @@ class Builder:
         options: Options,
     ) -> None:
         for what, function in (("make", make), ("extra", extra), ("point", point)):
-            if not callable(function) and (what == "make" or function is not None):
+            is_function = callable(function) and not isinstance(function, Layer)  # calling a layer is its forward
+            if not is_function and (what == "make" or function is not None):
                 raise TypeError(f"{what} must be a function of (sizes, rng), got {function!r}")
         if not isinstance(inputs, Mapping) or not inputs or not all(isinstance(v, str) for v in inputs.values()):
             raise TypeError(f'inputs must name each input and its shape, such as {{"x": "N D"}}, got {inputs!r}')
