@@ -11,7 +11,7 @@ from handgrad.randomness import generator
 
 
 class Dropout(Layer):
-    """Inverted dropout (Srivastava et al. 2014): sets each entry to 0 with probability p; no parameters.
+    """Inverted dropout, elementwise (Srivastava et al. 2014): an entry is 0 with probability p; no parameters.
 
         forward     y  = x * mask           mask = 0 with probability p, else 1 / (1 - p)
         backward    dx = upstream * mask

@@ -12,7 +12,7 @@ from handgrad.params import Array
 class BinaryCE(Loss):
     """Binary cross-entropy of the sigmoid of logits, averaged over all entries (L19: -log p, p = s(w'x)).
 
-        forward     p = s(scores)                                       scores [B], [B x 1] or [B x K]
+        forward     p = sigmoid(scores)                                 scores [B], [B x 1] or [B x K]
                     L = mean of -log p where the label is 1, -log(1 - p) where it is 0
         backward    dscores = (p - labels) / N                          N entries, the shape of scores
 
