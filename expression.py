@@ -44,7 +44,7 @@ def parse_model(text: str, rng: np.random.Generator | None = None) -> Sequential
     if not isinstance(call, ast.Call) or not call.args:
         raise ExpressionError(f"a model is written FC(64, 128), ReLU(), FC(128, 10); got {text!r}")
     try:
-        model = _Builder(rng).layer(call)
+        model = LayerBuilder(rng).layer(call)
     except RecursionError:
         raise ExpressionError("a model may not nest that deeply") from None
     assert isinstance(model, Sequential)
@@ -52,7 +52,9 @@ def parse_model(text: str, rng: np.random.Generator | None = None) -> Sequential
     return inner if len(model.layers) == 1 and isinstance(inner, Sequential) else model
 
 
-class _Builder:
+class LayerBuilder:
+    """Makes layers of their calls in the text; `named` are those that got a name there."""
+
     def __init__(self, rng: np.random.Generator | None) -> None:
         self.rng = rng
         self.named: dict[str, Layer] = {}
@@ -76,8 +78,8 @@ class _Builder:
         make = LAYERS[name]
         if make is Sequential and not node.keywords:
             return Sequential(*map(self.layer, node.args))
-        arguments: list[Any] = [_literal(argument) for argument in node.args]
-        options = {str(keyword.arg): _literal(keyword.value) for keyword in node.keywords}
+        arguments: list[Any] = [literal(argument) for argument in node.args]
+        options = {str(keyword.arg): literal(keyword.value) for keyword in node.keywords}
         signature = inspect.signature(make)
         if "rng" in signature.parameters and self.rng is not None:
             options.setdefault("rng", self.rng)
@@ -90,7 +92,7 @@ class _Builder:
             raise ExpressionError(f"{text}: too large for this machine's memory") from None
 
 
-def _literal(node: ast.expr) -> Any:
+def literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError):
