@@ -14,7 +14,7 @@ gradient of its own; the graph adds nothing to them but the order and the sums.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ from handgrad.layers import (
 )
 from handgrad.layers.workspace import UNREAD
 from handgrad.params import Array, Grads
+
+if TYPE_CHECKING:
+    from handgrad.trace import Trace
 
 
 class Node:
@@ -275,6 +278,15 @@ class Graph(Container):
         for step in self.evaluated(*inputs):
             y = step.output
         return y
+
+    def trace(self, *inputs: Any, upstream: npt.ArrayLike | None = None) -> Trace:
+        """One pass on a copy, shown in the lecture's three views: `print(graph.trace(-2, 5, -4))` (L21).
+
+        `upstream` is the gradient by the output; it can be left out where that is a single number.
+        """
+        from handgrad.trace import Trace
+
+        return Trace(self, self._checked(inputs), upstream=upstream)
 
     def place(self, i: int) -> str:
         return f"Graph[{self.steps[i].name}]"

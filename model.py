@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,11 @@ import numpy.typing as npt
 from handgrad.container import Container, Evaluated
 from handgrad.layers import FC, Layer, Workspace
 from handgrad.layers.workspace import UNREAD
+from handgrad.losses import Loss, SoftmaxCE
 from handgrad.params import Array, Grads
+
+if TYPE_CHECKING:
+    from handgrad.trace import Trace
 
 
 class Sequential(Container):
@@ -76,6 +80,29 @@ class Sequential(Container):
         for step in self.evaluated(x):
             x = step.output
         return x
+
+    def trace(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        *,
+        loss: Loss | None = None,
+        upstream: npt.ArrayLike | None = None,
+    ) -> Trace:
+        """One pass on a copy, shown in the lecture's three views: `print(model.trace(x, labels))` (L21).
+
+        With labels y the last node is the loss, by default SoftmaxCE(). Without, `upstream` is the gradient by the
+        model's output. ValueError for both, or for neither unless the output is a single number.
+        """
+        from handgrad.trace import Trace
+
+        if y is None:
+            if loss is not None:
+                raise ValueError(f"Sequential.trace: {loss!r} needs labels: trace(x, y, loss=...)")
+            return Trace(self, [x], upstream=upstream)
+        if upstream is not None:
+            raise ValueError("Sequential.trace: give labels y, whose loss comes last, or upstream, not both")
+        return Trace(self, [x, y], loss=loss or SoftmaxCE())
 
     def _reads_dx(self, i: int) -> bool:
         return i > self._first
