@@ -33,6 +33,7 @@ from handgrad.model import Sequential
 from handgrad.optim import SGD
 from handgrad.params import Array
 from handgrad.threads import Threads
+from handgrad.tracing import command as trace_command
 from handgrad.train import NonFiniteLoss, train
 
 LOSSES: dict[str, type[Loss]] = {"SoftmaxCE": losses.SoftmaxCE, "BinaryCE": losses.BinaryCE, "MSE": losses.MSE}
@@ -50,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a class's name that the terminal cannot show
-    arguments = _parser().parse_args(jacobian_command.with_values_joined(sys.argv[1:] if argv is None else argv))
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] in (["jacobian"], ["trace"]):
+        argv[1:] = _arranged(argv[1:])
+    arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except NonFiniteLoss as error:
@@ -59,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0 if arguments.run is _predict else 1  # what was trained so far is lost
+            return 0 if arguments.run in (_predict, _trace) else 1  # what was trained so far is lost
         print(f"handgrad: error: {_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -107,7 +111,27 @@ def _parser() -> argparse.ArgumentParser:
     p = commands.add_parser("jacobian", help="show the full Jacobian of a tiny case", allow_abbrev=False)
     jacobian_command.add_arguments(p)
     p.set_defaults(run=lambda arguments: _usable(jacobian_command.run, arguments))
+
+    p = commands.add_parser("trace", help="show one pass of a small net in three views", allow_abbrev=False)
+    trace_command.add_arguments(p, LOSSES)
+    p.set_defaults(run=_trace)
     return parser
+
+
+def _arranged(argv: Sequence[str]) -> list[str]:
+    """The arguments as argparse reads them right: what has no option first, in one row, and `-1,2` with a space before.
+
+    Without the space it would take an expression or a value that begins with a minus for an option.
+    """
+    positional: list[str] = []
+    options: list[str] = []
+    waiting = False
+    for argument in argv:
+        spaced = f" {argument}" if re.match(r"-(?!-|h$)", argument) else argument
+        is_option = bool(re.match(r"--\w|-h$", argument))
+        (options if is_option or waiting else positional).append(spaced)
+        waiting = is_option and "=" not in argument and argument not in ("-h", "--help")
+    return [*positional, *options]
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -212,6 +236,11 @@ def _predict(arguments: argparse.Namespace) -> int:
         hits = sum(str(row[1]) == row[2] for row in rows)
         print(f"accuracy: {hits / len(rows):.1%} of {len(rows):,} rows", file=sys.stderr)
     return 0
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    with np.errstate(all="ignore"):  # infinities are shown
+        return _usable(trace_command.run, arguments, LOSSES)
 
 
 def _labels_of(data: Dataset, classes: Sequence[str]) -> list[str]:

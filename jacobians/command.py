@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -51,17 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--real-batch", type=_whole(1, 10_000), default=64, metavar="ROWS", help="and its batch (64)")
     parser.add_argument("--plot", metavar="FILE", help="draw where it is zero, as .png, .pdf or .svg")
     parser.add_argument("--seed", type=_whole(0), default=0, help="of everything random (0)")
-
-
-def with_values_joined(words: Sequence[str]) -> list[str]:
-    """`--input -1,2` as `--input=-1,2`: argparse would take -1,2 for an option."""
-    joined: list[str] = []
-    for word in words:
-        if joined and joined[-1] in ("--input", "--upstream", "--labels") and re.match(r"-(\d|\.\d|inf|nan)", word):
-            joined[-1] += "=" + word
-        else:
-            joined.append(word)
-    return joined
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -188,7 +176,7 @@ def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
 
     def whole(text: str) -> int:
         if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
-            raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected {wanted}, got {text.strip()!r}")
         return int(text)
 
     return whole

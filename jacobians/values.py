@@ -74,7 +74,7 @@ def _row(words: str, option: str, where: str) -> list[float]:
         if not math.isfinite(number):
             raise ValueError(
                 f"{option}: expected finite numbers such as 1,-2,3,-1 or rows such as '1,2;3,4', "
-                f"got {word!r} as number {place}{where}"
+                f"got {word.strip()!r} as number {place}{where}"
             )
         numbers.append(number)
     return numbers
