@@ -3,7 +3,24 @@
 import numpy as np
 import pytest
 
-from handgrad import FC, SGD, BinaryCE, Flatten, Layer, Param, ReLU, Sequential, Sigmoid, SoftmaxCE, jacobian, train
+from handgrad import (
+    FC,
+    SGD,
+    BinaryCE,
+    Flatten,
+    Graph,
+    Input,
+    Layer,
+    Param,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCE,
+    jacobian,
+    log,
+    maximum,
+    train,
+)
 from handgrad.data import batches, digits
 from handgrad.jacobian import chain
 
@@ -71,6 +88,19 @@ def test_L05_deeper_networks_by_adding_layers_or_networks(rng):
     np.testing.assert_array_equal(grads.flat, grads_nested.flat)
 
 
+def test_L06_a_function_is_a_graph_of_modules(rng):
+    x = Input("x")
+    h = FC(3, 4, rng=0, dtype=np.float64)(x).named("h")
+    left, right = Sigmoid()(h).named("left"), ReLU()(h).named("right")
+    graph = Graph(x, (left * right).named("f"))
+    assert [step.name for step in graph.steps] == ["h", "left", "right", "f"]  # each after all that it needs
+    trace = graph.trace(rng.standard_normal((2, 3)), upstream=rng.standard_normal((2, 4)))
+    parts = [use.gradient for use in trace["h"].uses]
+    assert len(parts) == 2
+    np.testing.assert_allclose(parts[0] + parts[1], trace["h"].gradient, rtol=1e-12)  # fan-out sums
+    np.testing.assert_allclose(trace["x"].gradient, trace["h"].gradient @ graph.params["0.W"], rtol=1e-12)
+
+
 def test_L07_forward_backward_update_on_mini_batches():
     training, _ = digits()
     model, loss = Sequential(FC(64, 10, rng=0)), SoftmaxCE()
@@ -102,6 +132,27 @@ def test_L08_chain_rule_layer_by_layer(rng):
     np.testing.assert_array_equal(dx, dh0)
     for name, gradient in (("0.W", first["W"]), ("0.b", first["b"]), ("2.W", last["W"]), ("2.b", last["b"])):
         np.testing.assert_array_equal(grads[name], gradient)
+
+
+@pytest.mark.parametrize(("z", "f", "gradients"), [(-4, -12, (-4, -4, 3)), (4, 12, (4, 4, 3))])
+def test_L09_simple_example(z, f, gradients):
+    x, y, factor = Input("x"), Input("y"), Input("z")
+    q = (x + y).named("q")
+    graph = Graph([x, y, factor], (q * factor).named("f"))
+    assert graph.forward(-2, 5, z) == f
+    assert graph.backward(1) == (gradients, {})
+    trace = graph.trace(-2, 5, z)
+    assert (trace["q"].value, trace["q"].gradient) == (3, z)
+    assert f"df/dx  = df/dq dq/dx = ({z})(1) = {z}" in trace.chain_rule()
+
+
+def test_L10_add_distributes_max_routes_mul_switches():
+    x, y, z, w = (Input(name) for name in "xyzw")
+    graph = Graph([x, y, z, w], 2 * (x * y + maximum(z, w)))
+    assert graph.forward(3, -4, 2, -1) == -20
+    assert graph.backward(1) == ((-8, 6, 2, 0), {})
+    values = graph.trace(3, -4, 2, -1)
+    assert [values[name].gradient for name in ("mul0", "max1", "add2")] == [2, 2, 2]
 
 
 class Powers(Layer):
@@ -251,6 +302,40 @@ def test_L19_logistic_loss_step_by_step_and_combined(rng, numeric_gradient):
     np.testing.assert_allclose(grads["W"][0], -(1 - sigma(w @ x[0])) * x[0], rtol=1e-12)  # combined
     numeric = numeric_gradient(lambda: loss.predict(fc.predict(x), [1]), fc.W)
     np.testing.assert_allclose(grads["W"], numeric, atol=1e-9)
+
+
+def test_L20_products_with_their_sizes():
+    w, x = Input("w"), Input("x")
+    graph = Graph([w, x], (-log(Sigmoid()((w @ x).named("u")).named("p"))).named("L"))
+    for row, column in (([0.5, -1], [2, 1.0]), ([[0.5, -1]], [[2.0], [1]])):
+        trace = graph.trace(row, column)
+        lines = [line.split("  : ") for line in trace.products().splitlines()]
+        sizes = {line[0].split(" = ")[0].strip(): line[1] for line in lines if len(line) == 2}
+        assert sizes["u"] == "(1,D)(D,1) -> (1,1) = (1,2)(2,1) -> (1,1)"
+        assert sizes["dL/du"] == "(1,1) * (1,1) * (1,1) -> (1,1)"
+        assert sizes["dL/dw"] == "(1,1)(1,D) -> (1,D) = (1,1)(1,2) -> (1,2)"
+        np.testing.assert_allclose(trace["w"].gradient.ravel(), [-1, -0.5])  # -(1 - s(w'x)) x'
+    net = Sequential(FC(4, 3, rng=0), ReLU(), FC(3, 2, rng=1)).trace(np.ones((2, 4)), [0, 1])
+    assert "dL/dW0  = upstream' x                      : (H,B)(B,D) -> (H,D) = (3,2)(2,4) -> (3,4)" in net.products()
+
+
+def test_L21_three_views_of_one_thing(rng):
+    model = Sequential(FC(4, 3, rng=0), ReLU(), FC(3, 2, rng=1))
+    trace = model.trace(rng.standard_normal((2, 4)), [0, 1])
+    assert "h1 = ReLU()(h0)" in trace.graph() and "dL/dh1 = " in trace.graph()
+    assert "dL/dh1  = upstream W2 " in trace.products()
+    assert "dL/dW0  = dL/ds ds/dh1 dh1/dh0 dh0/dW0" in trace.chain_rule()
+    positions = [str(trace).index(view) for view in (trace.graph(), trace.products(), trace.chain_rule())]
+    assert positions == sorted(positions)
+    assert "the path from L to W2" in trace.svg("2.W")
+
+
+def test_L22_the_graph_is_built_as_one_writes():
+    a, b, c = (Input(name) for name in "abc")
+    graph = Graph([a, b, c], a * b + c)
+    assert [type(layer).__name__ for layer in graph.layers] == ["Mul", "Add"]  # modules with gradients of their own
+    assert graph.forward(2, 3, 4) == 10
+    assert graph.backward(1) == ((3, 2, 1), {})
 
 
 def test_L23_softmax_cross_entropy_on_logits(numeric_gradient):
