@@ -127,6 +127,8 @@ def _arranged(argv: Sequence[str]) -> list[str]:
     options: list[str] = []
     waiting = False
     for argument in argv:
+        if argument == "--":
+            continue
         spaced = f" {argument}" if re.match(r"-(?!-|h$)", argument) else argument
         is_option = bool(re.match(r"--\w|-h$", argument))
         (options if is_option or waiting else positional).append(spaced)

@@ -44,7 +44,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 def is_model(text: str) -> bool:
     """Whether the text is layers in a row, rather than an expression of inputs."""
     try:
-        root = ast.parse(f"Sequential({text.strip()}\n)", mode="eval").body
+        root = _parsed(f"Sequential({text.strip()}\n)", "eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     nodes = list(ast.walk(root))
@@ -82,9 +82,7 @@ def _statements(text: str) -> list[ast.stmt]:
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression may have {LONGEST} characters, got {len(text)}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Python's, about what it takes for a slip of the pen
-            return ast.parse(text.strip()).body
+        return list(_parsed(text.strip(), "exec").body)
     except (RecursionError, MemoryError):
         raise ExpressionError("an expression may not nest that deeply") from None
     except (SyntaxError, ValueError):
@@ -92,6 +90,12 @@ def _statements(text: str) -> list[ast.stmt]:
         raise ExpressionError(
             f"expected layers such as FC(4, 3), ReLU() or an expression such as (x + y) * z; cannot read {shown!r}"
         ) from None
+
+
+def _parsed(text: str, mode: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's, about what it takes for a slip of the pen
+        return ast.parse(text, mode=mode)
 
 
 class _GraphBuilder:

@@ -206,6 +206,9 @@ def test_the_chain_rule_sums_over_paths_and_counts_many():
         node = node + exp(node * 0)
     many = Graph(x, node).trace(1.0)
     assert "the sum over 1,048,576 paths from add59 to x" in many.chain_rule()
+    for _ in range(200):
+        node = node + node * x
+    assert "the sum over more than 1e15 paths" in Graph(x, node).trace(0.0).chain_rule()
     deep = x
     for _ in range(1500):
         deep = -deep
@@ -419,6 +422,7 @@ def test_text_that_is_layers():
         ("x + y, y", "expected numbers, names"),
         ("x + True", "got True"),
         ("x + 'a'", "got 'a'"),
+        (r"x + '\d'", r"got '\\d'"),
         ("x < y", "got x < y"),
         ("x.shape", "got x.shape"),
         ("__import__('os').system('true')", "expected a layer such as FC(64, 128), got __import__('os').system"),
@@ -472,7 +476,11 @@ def test_values_and_expressions_may_begin_with_a_minus(capsys):
     assert (
         "f = -z  = [1, -2]  dL/df = [-1, 2]" in lines and "dL/dz  = -upstream  : -(D,) -> (D,) = -(2,) -> (2,)" in lines
     )
-    assert lines == lines_of(capsys, "-z", "--upstream=-1,2", "z=-1,2")
+    assert (
+        lines
+        == lines_of(capsys, "-z", "--upstream=-1,2", "z=-1,2")
+        == lines_of(capsys, "--upstream", "-1,2", "--", "-z", "z=-1,2")
+    )
 
 
 def test_one_row_or_number_is_a_batch_of_one_for_a_net(capsys):

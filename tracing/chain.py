@@ -34,7 +34,8 @@ def chain_rule(recording: Recording) -> str:
         if value.layer is None and value.gradient is not None:
             left = recording.derivative(value)
             if count[value] > MOST_PATHS:
-                parts = [f"the sum over {count[value]:,} paths from {recording.output.name} to {value.name}"]
+                number = f"{count[value]:,}" if count[value] < 1e15 else "more than 1e15"
+                parts = [f"the sum over {number} paths from {recording.output.name} to {value.name}"]
             else:
                 parts = _written_out(recording, paths[value])
             parts.append(entries_text(value.gradient))
