@@ -79,6 +79,10 @@ class Trace:
                     raise
         return plain.svg(picture)
 
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.svg(graphviz=False)
+
     def weight(self, name: str | None = None) -> Value:
         """The value whose path is highlighted; ValueError for one that is not there or has no gradient."""
         with_gradient = [value for value in self.values if value.gradient is not None]

@@ -1,32 +1,43 @@
-"""Pages of the documentation whose code prints exactly what stands below it."""
+"""Pages of the documentation whose code prints exactly what stands below it, and the notebook of the lecture."""
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
 import pytest
+from walkthrough import NOTEBOOK, PAGE, notebook, parts, run
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ["graphs.md"]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks(text):
-    """(code, what must be printed) for each block of Python; the output is the block without a language after it."""
-    found = [(match[1], match[2]) for match in BLOCK.finditer(text)]
-    for i, (language, code) in enumerate(found):
-        if language == "python":
-            follows = found[i + 1] if i + 1 < len(found) else ("python", "")
-            yield code, follows[1] if follows[0] == "" else ""
-
-
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["graphs.md", "lecture.md"])
 def test_the_code_of_a_page_prints_what_the_page_says(page, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     names = {}
-    for code, expected in blocks((DOCS / page).read_text()):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, page, "exec"), names)
-        assert printed.getvalue() == expected, code
+    for _, code, expected in parts((DOCS / page).read_text(encoding="utf-8")):
+        if code is not None:
+            printed, _ = run(code, names)
+            assert printed == (expected or ""), code
+
+
+def test_the_lecture_has_all_of_its_rows_and_pictures():
+    page = PAGE.read_text(encoding="utf-8")
+    assert re.findall(r"^## (L\d\d) ", page, re.MULTILINE) == [f"L{i:02}" for i in range(1, 25)]
+    pictures = re.findall(r"!\[.*\]\((.*)\)", page)
+    assert pictures and all((DOCS / picture).is_file() for picture in pictures)
+    tests = Path(__file__).with_name("test_lecture.py").read_text(encoding="utf-8")
+    assert {f"L{i:02}" for i in range(1, 25)} == set(re.findall(r"^def test_(L\d\d)_", tests, re.MULTILINE))
+
+
+def test_the_notebook_is_the_page_and_prints_the_same():
+    nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    page = PAGE.read_text(encoding="utf-8")
+    kept, made = nbformat.read(NOTEBOOK, 4), notebook(page)
+    assert [cell.source for cell in kept.cells] == [cell.source for cell in made.cells]
+    cells = [cell for cell in made.cells if cell.cell_type == "code"][1:]
+    printed = ["".join(output.text for output in cell.outputs if output.output_type == "stream") for cell in cells]
+    assert printed == [output or "" for _, code, output in parts(page) if code is not None]
+    shown = [key for cell in cells for output in cell.outputs for key in output.get("data", {}) if "image" in key]
+    assert sorted(shown) == ["image/png"] * 3 + ["image/svg+xml"] * 2
