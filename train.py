@@ -49,16 +49,22 @@ class Run:
     """The number of this epoch, from 1."""
     step: int = 0
     """The number of steps done since the start of the run."""
+    x: Any = None
+    y: Any = None
+    """The last mini-batch."""
     value: float = math.nan
-    """The last mini-batch's loss."""
+    """Its loss."""
     grads: Any = None
-    """The last mini-batch's gradients by name."""
+    """Its gradients by name."""
     stop: str = ""
     """Set it to a reason, and the run ends after this step."""
 
 
 class Callback:
-    """What `train` calls beside its three steps: override either. A plain function serves as `on_epoch`."""
+    """What `train` calls beside its three steps: override any. A plain function serves as `on_epoch`."""
+
+    def on_start(self, run: Run) -> None:
+        """Before the first step."""
 
     def on_step(self, run: Run) -> None:
         """After each update."""
@@ -116,6 +122,8 @@ def train(
     display = Progress(progress, epochs, len(shuffled))
 
     with pace, _owned_memory(model, loss), _ctrl_c_stops(run):
+        for callback in hooks:
+            callback.on_start(run)
         for run.epoch in range(1, epochs + 1):
             display.start_epoch(run.epoch)
             start, rows, total, hits = time.perf_counter(), 0, 0.0, 0
@@ -131,7 +139,7 @@ def train(
                 optimizer.step(grads)  # 3 update: W -= lr * dL/dW
                 pace.took(time.perf_counter() - began)
 
-                run.step, run.grads = run.step + 1, grads
+                run.step, run.x, run.y, run.grads = run.step + 1, x, y, grads
                 history.step_loss.append(run.value)
                 rows, total = rows + len(x), total + run.value * len(x)
                 right = loss.hits(scores, y) if counts else None

@@ -113,14 +113,34 @@ def test_callbacks_see_the_run_and_can_stop_it():
     seen, epochs = [], []
 
     class Stop(Callback):
+        def on_start(self, run):
+            seen.append((run.step, run.epochs, run.model.params.flat.copy()))
+
         def on_step(self, run):
             seen.append((run.step, run.value, run.grads.flat.shape))
             if run.step == 30:
                 run.stop = "enough"
 
     history = run(network(), epochs=9, callbacks=[Stop(), lambda run: epochs.append(run.epoch)])
+    step, planned, weights = seen.pop(0)
+    assert (step, planned) == (0, 9) and np.array_equal(weights, network().params.flat)
     assert history.stopped == "enough, in epoch 2 after step 30" and len(history) == 2 and epochs == [1, 2]
     assert [s[0] for s in seen] == list(range(1, 31)) and [s[1] for s in seen] == history.step_loss
+
+
+def test_callbacks_see_the_mini_batch_of_the_step():
+    seen = []
+
+    class Keep(Callback):
+        def on_step(self, run):
+            seen.append((run.x.copy(), run.y.copy()))
+
+    run(network(), epochs=2, callbacks=[Keep()])
+    x, y = digits()[0]
+    mini_batches = batches(x, y, 64, rng=0)
+    for (x, y), (own_x, own_y) in zip(seen, [*mini_batches, *mini_batches], strict=True):
+        np.testing.assert_array_equal(x, own_x)
+        np.testing.assert_array_equal(y, own_y)
 
 
 @pytest.mark.parametrize(
