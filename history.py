@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from handgrad.extras import need
 from handgrad.files import PathLike, written
+from handgrad.pictures import save_figure
 
 
 @dataclass
@@ -77,7 +77,5 @@ class History:
             axes.grid(alpha=0.3)
             axes.legend()
         if path is not None:
-            picture = Path(path).suffix[1:].lower() or "png"
-            with written(path) as file:
-                figure.savefig(file, format=picture, dpi=150)
+            save_figure(figure, path)
         return figure
