@@ -8,7 +8,9 @@ from handgrad.jacobian import jacobian
 from handgrad.layers import FC, Dropout, Flatten, Layer, LeakyReLU, Param, ReLU, Sigmoid, Softmax, Tanh
 from handgrad.losses import MSE, BinaryCE, Loss, SoftmaxCE
 from handgrad.model import Sequential
+from handgrad.monitor import Monitor
 from handgrad.optim import SGD
+from handgrad.pictures import weight_images
 from handgrad.train import Callback, NonFiniteLoss, evaluate, train
 
 # `python -m handgrad.gradcheck` imports the package first, and must not find the module it is about to run.
@@ -31,6 +33,7 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Loss",
+    "Monitor",
     "NonFiniteLoss",
     "Param",
     "ReLU",
@@ -50,4 +53,5 @@ __all__ = [
     "maximum",
     "sweep",
     "train",
+    "weight_images",
 ]
