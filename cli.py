@@ -10,10 +10,11 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -30,13 +31,16 @@ from handgrad.history import History
 from handgrad.jacobians import command as jacobian_command
 from handgrad.losses import Loss
 from handgrad.model import Sequential
+from handgrad.monitor import Monitor
 from handgrad.optim import SGD
 from handgrad.params import Array
+from handgrad.pictures import weight_images
 from handgrad.threads import Threads
 from handgrad.tracing import command as trace_command
 from handgrad.train import NonFiniteLoss, train
 
 LOSSES: dict[str, type[Loss]] = {"SoftmaxCE": losses.SoftmaxCE, "BinaryCE": losses.BinaryCE, "MSE": losses.MSE}
+RESULTS = ("weights.npz", "history.csv", "history.png", "monitor.csv", "monitor.png", "weights.png")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--batch-size", type=_whole(1), default=64, metavar="ROWS", help="(64)")
     p.add_argument("--seed", type=_whole(0), default=0, help="of the initial weights and the shuffling (0)")
     p.add_argument("--threads", type=_whole(1), help="for matrix products (as many as help, see docs/training.md)")
+    p.add_argument("--monitor", action="store_true", help="draw gradients, updates, zeros and the first weights, too")
     p.add_argument("--out", metavar="DIR", help="folder for the results (a new one in runs/)")
     p.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in --out")
     p.set_defaults(run=_train)
@@ -157,6 +162,7 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     _usable(Threads, arguments.threads, 1)  # refuses what NumPy's BLAS cannot be told
     out = _folder(arguments.out, str(source), arguments.overwrite)
+    monitor = Monitor()
 
     print(f"data: {source}, {len(training):,} training and {len(test):,} test rows of {features} features")
     print(f"{model.summary()}\n{loss!r}, {optimizer!r}, batches of {arguments.batch_size}\n", flush=True)
@@ -170,16 +176,20 @@ def _train(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             validation=test,
             rng=rng,
+            callbacks=[monitor] if arguments.monitor else [],
             threads=arguments.threads,
         )
     except NonFiniteLoss as error:
         if len(error.history):
             error.history.to_csv(out / "history.csv")
+        if monitor.steps:
+            monitor.to_csv(out / "monitor.csv")
+            _draw({"monitor.png": monitor.plot}, out)
         with suppress(OSError):
             out.rmdir()  # unless it holds something
         raise
     about = {"classes": "\n".join(classes), "loss": arguments.loss}
-    written_names = _write_results(out, model, history, about)
+    written_names = _write_results(out, model, history, monitor, about)
     if history.stopped:
         print(f"stopped: {history.stopped}")
     predicted = _predicted(model, loss, test.x)
@@ -190,14 +200,36 @@ def _train(arguments: argparse.Namespace) -> int:
     return 130 if history.stopped else 0
 
 
-def _write_results(out: Path, model: Sequential, history: History, about: dict[str, str]) -> str:
-    """Writes weights, history and picture; returns the files' names."""
+def _write_results(out: Path, model: Sequential, history: History, monitor: Monitor, about: dict[str, str]) -> str:
+    """Writes weights, records and pictures, in place of all that an earlier run left; returns the files' names."""
     model.save(out / "weights.npz", about)
     history.to_csv(out / "history.csv")
+    names, pictures = ["weights.npz", "history.csv"], {"history.png": history.plot}
+    if monitor.steps:
+        monitor.to_csv(out / "monitor.csv")
+        names.append("monitor.csv")
+        pictures["monitor.png"] = monitor.plot
+        first = next(iter(model.params.values()))
+        if _has_pixels(first):
+            pictures["weights.png"] = partial(weight_images, first)
+    names += _draw(pictures, out)
+    for name in set(RESULTS) - set(names):
+        (out / name).unlink(missing_ok=True)
+    return ", ".join(names) + ("" if have("matplotlib") else " (no picture: it needs pip install 'handgrad[plot]')")
+
+
+def _draw(pictures: Mapping[str, Callable[..., Any]], out: Path) -> list[str]:
+    """Draws the pictures into the folder; returns their names, none without Matplotlib."""
     if not have("matplotlib"):
-        return "weights.npz, history.csv (no picture: it needs pip install 'handgrad[plot]')"
-    history.plot(out / "history.png")
-    return "weights.npz, history.csv, history.png"
+        return []
+    for name, draw in pictures.items():
+        draw(path=out / name)
+    return list(pictures)
+
+
+def _has_pixels(W: Array) -> bool:
+    """Whether each row of weights may be a square image of 8 x 8 pixels or more."""
+    return W.ndim == 2 and W.shape[1] >= 64 and math.isqrt(W.shape[1]) ** 2 == W.shape[1]
 
 
 def _predict(arguments: argparse.Namespace) -> int:
@@ -296,7 +328,7 @@ def _folder(chosen: str | None, source: str, overwrite: bool) -> Path:
                 continue
             return Path("runs", f"{name}-{number}")
     out = Path(str(chosen))
-    held = [name for name in ("weights.npz", "history.csv", "history.png") if (out / name).exists()]
+    held = [name for name in RESULTS if (out / name).exists()]
     if held and not overwrite:
         raise UsageError(f"--out {out} holds an earlier run ({', '.join(held)}); add --overwrite to replace it")
     out.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import copy
 import csv
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from handgrad import (
     train,
     weight_images,
 )
+from handgrad.cli import main
 from handgrad.data import digits
 
 OPTIONS = [
@@ -287,6 +289,14 @@ def test_a_monitor_can_be_copied():
     assert copy.deepcopy(monitor).gradient_norms == monitor.gradient_norms
 
 
+@pytest.mark.parametrize("layer", [Flatten(), LeakyReLU()])
+def test_other_layers_are_monitored_too(layer):
+    monitor = Monitor()
+    run(Sequential(layer, FC(64, 10, rng=0)), monitor)
+    x = digits()[0].x
+    assert monitor.zeros[f"0 {layer!r}"][0] == pytest.approx(np.mean(x == 0), abs=0.05)
+
+
 # Weights as images.
 
 
@@ -340,9 +350,55 @@ def test_weights_that_make_no_images(W, options, kind, words):
         weight_images(W, **options)
 
 
-@pytest.mark.parametrize("layer", [Flatten(), LeakyReLU()])
-def test_other_layers_are_monitored_too(layer):
-    monitor = Monitor()
-    run(Sequential(layer, FC(64, 10, rng=0)), monitor)
-    x = digits()[0].x
-    assert monitor.zeros[f"0 {layer!r}"][0] == pytest.approx(np.mean(x == 0), abs=0.05)
+# The command.
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_the_command_writes_what_was_monitored(capsys):
+    pytest.importorskip("matplotlib")
+    assert main(["train", "--epochs", "1", "--monitor", "--out", "r"]) == 0
+    names = "weights.npz, history.csv, monitor.csv, history.png, monitor.png, weights.png"
+    assert capsys.readouterr().out.splitlines()[-1] == f"written to r: {names}"
+    assert sorted(path.name for path in Path("r").iterdir()) == sorted(names.split(", "))
+    with open("r/monitor.csv") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "11", "21"]
+
+    for name in ("weights.npz", "history.csv", "history.png"):
+        Path("r", name).unlink()
+    assert main(["train", "--epochs", "1", "--out", "r"]) == 2
+    assert "r holds an earlier run (monitor.csv, monitor.png, weights.png)" in capsys.readouterr().err
+    assert main(["train", "--epochs", "1", "--out", "r", "--overwrite"]) == 0
+    assert sorted(path.name for path in Path("r").iterdir()) == ["history.csv", "history.png", "weights.npz"]
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_only_features_that_are_pixels_are_drawn(capsys):
+    pytest.importorskip("matplotlib")
+    rng = np.random.default_rng(0)
+    for features in (9, 65):
+        np.savez("t.npz", x=rng.random((40, features)), y=rng.integers(0, 2, 40))
+        out = f"r{features}"
+        assert main(["train", "t.npz", "--epochs", "1", "--monitor", "--out", out]) == 0
+        assert Path(out, "monitor.png").exists() and not Path(out, "weights.png").exists()
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_the_command_without_matplotlib(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["train", "--epochs", "1", "--monitor", "--out", "r"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == (
+        "written to r: weights.npz, history.csv, monitor.csv (no picture: it needs pip install 'handgrad[plot]')"
+    )
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_the_command_keeps_what_was_monitored_of_a_run_that_diverges(capsys):
+    pytest.importorskip("matplotlib")
+    assert main(["train", "--lr", "1e25", "--monitor", "--out", "r"]) == 1
+    assert {path.name for path in Path("r").iterdir()} == {"monitor.csv", "monitor.png"}
