@@ -167,3 +167,16 @@ class Container(Layer):
         else:
             message = f"{place} " + (message if message.startswith(label) else f"{label}: {message}")
         return type(error)(message).with_traceback(error.__traceback__)
+
+
+def leaves(model: Layer, *inputs: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Layer, Any]]:
+    """Every layer that is no container, in the order of a forward pass in use, with its positions and its output."""
+    if not isinstance(model, Container):
+        yield path, model, model.predict(*inputs)
+        return
+    for step in model.evaluated(*inputs):
+        here = (*path, step.i)
+        if isinstance(step.layer, Container):
+            yield from leaves(step.layer, *step.inputs, path=here)
+        else:
+            yield here, step.layer, step.output

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from handgrad.container import Container
+from handgrad.container import Container, leaves
 from handgrad.layers import Layer
 from handgrad.params import Array
 
@@ -29,35 +29,24 @@ def first_nonfinite(model: Layer, x: Array, last_grads: Mapping[str, Array] | No
         if not np.isfinite(array).all():
             where, parameter = _owner(model, name)
             return f"first in the update of the step before, in {where}: the parameter {parameter}"
-    for where, output in _outputs(model, x):
+    for path, _, output in leaves(model, x):
         if not np.isfinite(output).all():
-            return f"first in the forward pass, in {where}: its output"
+            return f"first in the forward pass, in {_place(model, path)}: its output"
     return "first in the loss itself; the scores are finite"
-
-
-def _outputs(model: Layer, *inputs: Array, place: str = "") -> Iterator[tuple[str, Array]]:
-    """What every layer gives for `inputs`, in the order of the forward pass, with its place."""
-    if not isinstance(model, Container):
-        yield f"{place} {model!r}".strip(), model.predict(*inputs)
-        return
-    for step in model.evaluated(*inputs):
-        here = _within(place, model, step.i)
-        if isinstance(step.layer, Container):
-            yield from _outputs(step.layer, *step.inputs, place=here)
-        else:
-            yield f"{here} {step.layer!r}", step.output
 
 
 def _owner(model: Layer, name: str) -> tuple[str, str]:
     """The layer, with its place, that the parameter `name` belongs to, and the parameter's short name."""
+    *path, short = name.split(".")
+    return _place(model, map(int, path)), short
+
+
+def _place(model: Layer, path: Iterable[int]) -> str:
+    """The layer at those positions, one in another, as messages name it: `Sequential[0][2] FC(4, 3)`."""
     place = ""
-    while isinstance(model, Container):
-        position, _, name = name.partition(".")
-        place = _within(place, model, int(position))
-        model = model.layers[int(position)]
-    return f"{place} {model!r}".strip(), name
-
-
-def _within(place: str, model: Container, i: int) -> str:
-    """The place of the layer i of a model which itself stands at `place`."""
-    return place + model.place(i).removeprefix(model.label) if place else model.place(i)
+    for i in path:
+        assert isinstance(model, Container)
+        here = model.place(i)
+        place += here.removeprefix(model.label) if place else here
+        model = model.layers[i]
+    return f"{place} {model!r}".strip()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from handgrad.container import Container
+from handgrad.container import leaves
 from handgrad.extras import need
 from handgrad.files import PathLike, written
-from handgrad.layers import Layer
 from handgrad.params import Array
 from handgrad.pictures import save_figure
 from handgrad.train import Callback, Run
@@ -75,7 +74,8 @@ class Monitor(Callback):
             self.gradient_norms.setdefault(name, []).append(_norm(run.grads[name]))
             self.update_ratios.setdefault(name, []).append(_norm(update) / size if size else math.nan)
         # A copy, because a layer of the user's may draw random numbers or count its calls in predict, too.
-        for place, y in _outputs(copy.deepcopy(run.model), run.x):
+        for path, layer, y in leaves(copy.deepcopy(run.model), run.x):
+            place = f"{'.'.join(map(str, path))} {layer!r}".strip()
             is_zero = np.atleast_1d(np.equal(y, 0))
             self.zeros.setdefault(place, []).append(float(is_zero.mean()))
             self.dead.setdefault(place, []).append(float(is_zero.all(axis=0).mean()))
@@ -152,19 +152,6 @@ class Monitor(Callback):
 def _norm(array: Array) -> float:
     """The Euclidean norm; in float32 the squares of a vanishing gradient would be 0, those of a large one infinite."""
     return float(np.linalg.norm(array.astype(np.float64)))
-
-
-def _outputs(model: Layer, *inputs: Array, place: str = "") -> Iterator[tuple[str, Array]]:
-    """Each layer's place with its output in use, in the order of the forward pass: "0 FC(4, 3)", "1.0 ReLU()"."""
-    if not isinstance(model, Container):
-        yield f"{place} {model!r}".strip(), model.predict(*inputs)
-        return
-    for step in model.evaluated(*inputs):
-        here = f"{place}.{step.i}" if place else str(step.i)
-        if isinstance(step.layer, Container):
-            yield from _outputs(step.layer, *step.inputs, place=here)
-        else:
-            yield f"{here} {step.layer!r}", step.output
 
 
 def _grouped(values: Mapping[str, list[float]]) -> dict[str, dict[str, list[float]]]:
