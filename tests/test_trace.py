@@ -556,6 +556,12 @@ def test_the_documented_output_is_real(capsys, command, output):
     assert run(capsys, *shlex.split(command)[2:]) == (0, output, "")
 
 
+def test_the_documented_code_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "trace.md").read_text(), re.S)
+    exec(code, {})
+    assert capsys.readouterr().out.count("3  The chain rule") == 2
+
+
 def test_the_documented_picture_is_real():
     assert len(EXAMPLES) >= 4
     svg = parse_graph("u = w @ x; p = sigmoid(u); L = -log(p)").trace([0.5, -1], [2.0, 1]).svg("w", graphviz=False)
