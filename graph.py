@@ -13,6 +13,7 @@ gradient of its own; the graph adds nothing to them but the order and the sums.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,7 @@ from handgrad.layers import (
     Workspace,
 )
 from handgrad.layers.workspace import UNREAD
+from handgrad.losses import Loss
 from handgrad.params import Array, Grads
 
 if TYPE_CHECKING:
@@ -53,7 +55,13 @@ class Node:
     __array_ufunc__ = None  # so that array + node asks the node
 
     def __init__(self, layer: Layer, inputs: Sequence[Any], name: str = "") -> None:
-        self.layer, self.inputs, self.name = layer, tuple(inputs), name
+        parameters = inspect.signature(layer.forward).parameters
+        try:
+            inspect.signature(layer.forward).bind(*inputs)
+        except TypeError:
+            raise TypeError(f"{layer!r} is called on ({', '.join(parameters)}), got {len(inputs)} inputs") from None
+        self.inputs = tuple(x if isinstance(x, Node) else _constant(x, layer) for x in inputs)
+        self.layer, self.name = layer, name
 
     @staticmethod
     def node_of(layer: Layer, inputs: Sequence[Any]) -> Node:
@@ -62,7 +70,7 @@ class Node:
 
     def named(self, name: str) -> Node:
         """Gives the node a name for messages and drawings; returns it."""
-        self.name = name
+        self.name = _name(name, "named")
         return self
 
     def __add__(self, other: Any) -> Node:
@@ -124,9 +132,7 @@ class Input(Node):
     inputs: tuple[Any, ...] = ()
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"Input: expected a name such as Input('x'), got {name!r}")
-        self.name = name
+        self.name = _name(name, "Input")
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -136,6 +142,8 @@ def maximum(a: Any, b: Any) -> Any:
 
 def concatenate(values: Sequence[Any], axis: int = -1) -> Any:
     """The values side by side along an axis, as a node."""
+    if isinstance(values, Node):
+        raise TypeError(f"concatenate: expected a list of values, got the node {values!r}")
     return Concatenate(axis)(*values)
 
 
@@ -168,17 +176,17 @@ class Graph(Container):
     for several inputs; one that is not used has the gradient zero. Parameters are named by the position of their layer
     in topological order, "0.W", or of the first of a layer that occurs in several nodes.
 
-    Raises ValueError for an output that needs an Input not among `inputs`, and for a cycle; TypeError for what is no
-    node. Errors of a layer name its node.
+    Raises ValueError for an output that needs an Input not among `inputs`, for a cycle, for inputs of one name, and for
+    labels of a loss that are no Input of their own; TypeError for what is no node. Errors of a layer name its node.
     """
 
     def __init__(self, inputs: Input | Sequence[Input], output: Node) -> None:
-        inputs = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
+        inputs = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
         for node in inputs:
             if not isinstance(node, Input):
                 raise TypeError(f"Graph: inputs must be Input nodes, got {node!r}")
-        if len(set(inputs)) < len(inputs) or not inputs:
-            raise ValueError(f"Graph: expected one Input or several different ones, got {list(inputs)}")
+        if len({node.name for node in inputs}) < len(inputs) or not inputs:
+            raise ValueError(f"Graph: expected one Input or several of different names, got {list(inputs)}")
         if not isinstance(output, Node) or isinstance(output, Input):
             raise TypeError(f"Graph: output must be a node that some layer gives, got {output!r}")
         order = _topological(output)
@@ -188,6 +196,7 @@ class Graph(Container):
                 f"Graph: the output needs the input {missing[0].name}, which is not among {[x.name for x in inputs]}"
             )
         computed = [node for node in order if not isinstance(node, Input)]
+        _check_labels(computed)
         super().__init__(tuple(node.layer for node in computed))
         self.inputs = tuple(node.name for node in inputs)
         self.constants = [x for node in computed for x in node.inputs if not isinstance(x, Node)]
@@ -203,6 +212,8 @@ class Graph(Container):
         for step in self.steps:
             trained.append(bool(step.layer.params) or any(trained[source] for source in step.sources))
         self._trained = trained
+        # A loss has no gradient by its labels.
+        self._by = [step.sources[:1] if isinstance(step.layer, Loss) else step.sources for step in self.steps]
 
     def forward(self, *inputs: Any) -> Any:
         return self.values(*inputs)[-1]
@@ -243,18 +254,19 @@ class Graph(Container):
                 i -= 1
                 above = gradients[self._first + i]
                 if above is None:
-                    _set_to_zero(workspace.parts[i])
-                elif workspace.wants_dx or self._trained[self._first + i]:
-                    dx = self._backward_of(i, caches[i], workspace.parts[i], above)
-                    # A loss has no gradient by its labels: sources may be more than gradients.
-                    for source, gradient in zip(
-                        self.steps[i].sources, dx if type(dx) is tuple else (dx,), strict=False
-                    ):
-                        if not (workspace.wants_dx or self._trained[source]):
-                            continue
-                        if gradients[source] is not None:
-                            gradient = _sum(gradients[source], gradient, f"sum {source}", workspace)
-                        gradients[source] = gradient
+                    raise ValueError("a layer that uses its output returned no gradient for it")
+                if not (workspace.wants_dx or self._trained[self._first + i]):
+                    continue
+                dx = self._backward_of(i, caches[i], workspace.parts[i], above)
+                dx = dx if type(dx) is tuple else (dx,)
+                if len(dx) != len(self._by[i]):
+                    raise ValueError(f"backward must return {len(self._by[i])} input gradients, got {len(dx)}")
+                for source, gradient in zip(self._by[i], dx, strict=True):
+                    if not (workspace.wants_dx or self._trained[source]):
+                        continue
+                    if gradients[source] is not None:
+                        gradient = _sum(gradients[source], gradient, f"sum {source}", workspace)
+                    gradients[source] = gradient
         except (ValueError, TypeError, RuntimeError) as error:
             raise self._located(error, i) from error.__cause__
         for k, x in enumerate(inputs):
@@ -342,11 +354,38 @@ def _sum(a: Array, b: Array, name: str, workspace: Workspace) -> Array:
     return np.add(a, b, out=out)
 
 
-def _set_to_zero(part: Workspace) -> None:
-    """The parameters' gradients of a layer that has no influence on the output."""
-    for target, is_sum in part.targets.values():
-        if not is_sum:
-            target.fill(0)
+def _constant(x: Any, layer: Layer) -> Any:
+    """`x` as a constant of the graph: a Python number, or an array of its own."""
+    if isinstance(x, Layer):
+        raise TypeError(f"{layer!r}: expected a node, got the layer {x!r}; call it on a node, {x!r}(x)")
+    if type(x) in (bool, int, float):
+        return x
+    try:
+        array = np.array(x)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{layer!r}: expected a node, a number or an array of real numbers, got {x!r}")
+    return array
+
+
+def _name(name: Any, what: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"{what}: expected a name such as 'x', got {name!r}")
+    return name
+
+
+def _check_labels(computed: Sequence[Node]) -> None:
+    """A loss has no gradient by its labels, so nothing may flow through them."""
+    losses = [node for node in computed if isinstance(node.layer, Loss)]
+    flowing = {id(x) for node in computed for x in (node.inputs[:1] if node in losses else node.inputs)}
+    for node in losses:
+        for labels in node.inputs[1:]:
+            if isinstance(labels, Node) and (not isinstance(labels, Input) or id(labels) in flowing):
+                raise ValueError(
+                    f"Graph: {node.layer!r} has no gradient by its labels, which must be a constant or an Input that "
+                    f"nothing else uses; got {labels!r}"
+                )
 
 
 def _word(layer: Layer) -> str:

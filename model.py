@@ -96,6 +96,8 @@ class Sequential(Container):
         """
         from handgrad.trace import Trace
 
+        if loss is not None and not isinstance(loss, Loss):
+            raise TypeError(f"Sequential.trace: loss must be a Loss such as SoftmaxCE(), got {loss!r}")
         if y is None:
             if loss is not None:
                 raise ValueError(f"Sequential.trace: {loss!r} needs labels: trace(x, y, loss=...)")

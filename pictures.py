@@ -38,11 +38,17 @@ def weight_images(
     Needs the extra handgrad[plot]. Raises TypeError when W holds no real numbers; ValueError when it is no matrix
     or not finite, and for a shape, units or columns that do not fit.
     """
-    W = np.asarray(W)
+    try:
+        W = np.asarray(W)
+    except ValueError:
+        raise ValueError("weight_images: W must be a matrix [out x in], got rows that differ") from None
     if W.dtype.kind not in "buif":
         raise TypeError(f"weight_images: W must be real numbers [out x in], got dtype {W.dtype}")
-    if W.ndim != 2 or not W.size or not np.isfinite(W).all():
-        raise ValueError(f"weight_images: W must be finite numbers [out x in], got {W.shape}")
+    if W.ndim != 2 or not W.size:
+        raise ValueError(f"weight_images: W must be a matrix [out x in], got {W.shape}")
+    if not np.isfinite(W).all():
+        unit, feature = np.argwhere(~np.isfinite(W))[0]
+        raise ValueError(f"weight_images: W must be finite numbers, got {W[unit, feature]} at [{unit}, {feature}]")
     height, width = _image_shape(W.shape[1], shape)
     for name, value in (("units", units), ("columns", 1 if columns is None else columns)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:

@@ -14,6 +14,8 @@ from handgrad.tracing.products import products
 from handgrad.tracing.recording import Value, recorded
 from handgrad.tracing.text import array_text, table
 
+MOST_DRAWN = 150
+
 
 class Trace:
     """What `model.trace(...)` gives: `print(trace)` shows the three views, `trace.svg()` draws the graph.
@@ -68,8 +70,11 @@ class Trace:
 
         `weight` is by default the first parameter, or else the first input. Graphviz draws where it is installed
         (handgrad[graph]), and a plain layout of our own elsewhere; `graphviz=` True or False chooses.
-        ValueError for a weight that is not there or has no gradient; ImportError where Graphviz is chosen and missing.
+        ValueError for a weight that is not there or has no gradient, and for more values than anybody could read;
+        ImportError where Graphviz is chosen and missing.
         """
+        if len(self.values) > MOST_DRAWN:
+            raise ValueError(f"trace: a picture has at most {MOST_DRAWN} values, this graph has {len(self.values)}")
         picture = drawing(self._recording, self.weight(weight))
         if graphviz is not False:
             try:
@@ -79,9 +84,9 @@ class Trace:
                     raise
         return plain.svg(picture)
 
-    def _repr_svg_(self) -> str:
-        """What a notebook shows."""
-        return self.svg(graphviz=False)
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows; it prints a graph that is too large."""
+        return None if len(self.values) > MOST_DRAWN else self.svg(graphviz=False)
 
     def weight(self, name: str | None = None) -> Value:
         """The value whose path is highlighted; ValueError for one that is not there or has no gradient."""

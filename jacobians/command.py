@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ValueError(f"--{error}" if str(error).startswith("by must") else str(error)) from None
     told = [str(found)]
-    real = at_real_size(layer, found.by, arguments.real, arguments.real_batch, rng)
+    real = at_real_size(layer, len(inputs), found.by, arguments.real, arguments.real_batch, rng)
     if real:
         told.append(real)
     if isinstance(layer, Sequential) and not found.extent.is_parameter and len(layer.layers) > 1:

@@ -14,10 +14,10 @@ REAL_FEATURES, REAL_OUTPUTS, REAL_CLASSES = 784, 256, 10
 """The usual sizes that a tiny layer is compared with: images of 28 x 28 pixels, a hidden layer, ten classes."""
 
 
-def at_real_size(layer: Layer, by: str, words: str | None, batch: int, rng: np.random.Generator) -> str:
+def at_real_size(layer: Layer, count: int, by: str, words: str | None, batch: int, rng: np.random.Generator) -> str:
     """What the same Jacobian would take at a real size: of the layer in words, else of a usual one of this kind.
 
-    An empty text where no usual one is known.
+    `count` is how many inputs it takes. An empty text where no usual size is known.
     """
     if words is not None:
         real = parse_layer(words, rng, "--real")
@@ -31,7 +31,7 @@ def at_real_size(layer: Layer, by: str, words: str | None, batch: int, rng: np.r
     else:
         shape = (batch, *(features_of(real) or (REAL_FEATURES,)))
         try:
-            outputs = np.shape(real.predict(np.ones(shape, np.float32)))
+            outputs = np.shape(real.predict(*[np.ones(shape, np.float32)] * count))
         except (ValueError, TypeError, MemoryError) as error:
             if words is None:
                 return ""
@@ -41,7 +41,7 @@ def at_real_size(layer: Layer, by: str, words: str | None, batch: int, rng: np.r
         known = f"it has {', '.join(real.params)}" if real.params else "it has no parameters"
         raise ValueError(f"--real: {real.label} must have the parameter {by}, {known}")
     entries = real.params[by].shape if is_parameter else shape
-    extent = Extent(outputs, entries, f"entries of {by}" if is_parameter else "inputs", is_parameter)
+    extent = Extent(outputs, entries, f"entries of {by}" if is_parameter or count > 1 else "inputs", is_parameter)
     at = "" if real is layer and layer.params else "At a real size, "
     gradient = in_bytes(8 * int(np.prod(entries)))
     return (

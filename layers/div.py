@@ -22,11 +22,9 @@ class Div(Broadcasting):
         return np.divide(a, b, out=self.out("y", self.common_shape(a, b), a.dtype))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[tuple[Array, Array], dict[str, Array]]:
-        a, b = self.recall()
-        shape = self.common_shape(a, b)
-        upstream = self.as_upstream(upstream, shape, a.dtype)
-        da = np.divide(upstream, b, out=self.out("da", shape, a.dtype))
-        db = np.divide(a, b, out=self.out("db", shape, a.dtype))
+        a, b, upstream = self.recalled(upstream)
+        da = np.divide(upstream, b, out=self.out_like("da", upstream))
+        db = np.divide(a, b, out=self.out_like("db", upstream))
         db *= da
         np.negative(db, out=db)
-        return (self.summed("da summed", da, a), self.summed("db summed", db, b)), {}
+        return (self.summed("da", da, a), self.summed("db", db, b)), {}

@@ -47,7 +47,7 @@ class MatMul(Broadcasting):
             dB = np.matmul(A.swapaxes(-1, -2), upstream, out=self.out("db", stack + B.shape[-2:], a.dtype))
         else:
             dA, dB = self.product("da", upstream, B.T, like=A), self.product("db", A.T, upstream, like=B)
-        return (self.summed("da summed", dA, A).reshape(a.shape), self.summed("db summed", dB, B).reshape(b.shape)), {}
+        return (self.summed("da", dA, A).reshape(a.shape), self.summed("db", dB, B).reshape(b.shape)), {}
 
     def _stack(self, A: Array, B: Array) -> tuple[int, ...]:
         """The axes of y before its matrices' own."""

@@ -22,11 +22,9 @@ class Max(Broadcasting):
         return np.maximum(a, b, out=self.out("y", self.common_shape(a, b), a.dtype))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[tuple[Array, Array], dict[str, Array]]:
-        a, b = self.recall()
-        shape = self.common_shape(a, b)
-        upstream = self.as_upstream(upstream, shape, a.dtype)
-        da = np.greater_equal(a, b, out=self.out("da", shape, a.dtype))  # 1 where a is the larger, else 0
-        db = np.less(a, b, out=self.out("db", shape, a.dtype))
+        a, b, upstream = self.recalled(upstream)
+        da = np.greater_equal(a, b, out=self.out_like("da", upstream))  # 1 where a is the larger, else 0
+        db = np.less(a, b, out=self.out_like("db", upstream))
         da *= upstream
         db *= upstream
-        return (self.summed("da summed", da, a), self.summed("db summed", db, b)), {}
+        return (self.summed("da", da, a), self.summed("db", db, b)), {}

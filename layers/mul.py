@@ -22,9 +22,7 @@ class Mul(Broadcasting):
         return np.multiply(a, b, out=self.out("y", self.common_shape(a, b), a.dtype))
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[tuple[Array, Array], dict[str, Array]]:
-        a, b = self.recall()
-        shape = self.common_shape(a, b)
-        upstream = self.as_upstream(upstream, shape, a.dtype)
-        da = np.multiply(upstream, b, out=self.out("da", shape, a.dtype))
-        db = np.multiply(upstream, a, out=self.out("db", shape, a.dtype))
-        return (self.summed("da summed", da, a), self.summed("db summed", db, b)), {}
+        a, b, upstream = self.recalled(upstream)
+        da = np.multiply(upstream, b, out=self.out_like("da", upstream))
+        db = np.multiply(upstream, a, out=self.out_like("db", upstream))
+        return (self.summed("da", da, a), self.summed("db", db, b)), {}

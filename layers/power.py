@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,12 +17,14 @@ class Power(Layer):
     forward     y  = x ** exponent                              x of any shape
     backward    dx = upstream * exponent * x ** (exponent - 1)
 
-    Raises TypeError for an exponent that is no number.
+    Raises TypeError for an exponent that is no number, ValueError for one that is not finite.
     """
 
     def __init__(self, exponent: float) -> None:
         if isinstance(exponent, bool) or not isinstance(exponent, int | float | np.integer | np.floating):
             raise TypeError(f"Power: exponent must be a number, got {exponent!r}")
+        if not math.isfinite(exponent):
+            raise ValueError(f"Power: exponent must be finite, got {exponent!r}")
         self.exponent = float(exponent)
 
     def forward(self, x: npt.ArrayLike) -> Array:

@@ -19,8 +19,8 @@ class Sum(Layer):
     """
 
     def __init__(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> None:
-        for number in axis if isinstance(axis, tuple) else (axis,):
-            if isinstance(number, bool) or not isinstance(number, int | np.integer | None):
+        for number in axis if isinstance(axis, tuple) else () if axis is None else (axis,):
+            if isinstance(number, bool) or not isinstance(number, int | np.integer):
                 raise TypeError(f"Sum: axis must be a whole number, a tuple of such or None, got {axis!r}")
         self.axis, self.keepdims = axis, bool(keepdims)
 
@@ -43,6 +43,8 @@ class Sum(Layer):
         if not all(-len(shape) <= axis < len(shape) for axis in wanted):
             raise ValueError(f"{self.label}: input must have the axis {self.axis}, got shape {shape}")
         axes = tuple(axis % len(shape) for axis in wanted)
+        if len(set(axes)) < len(axes):
+            raise ValueError(f"{self.label}: the axes must be different ones, got {self.axis} for shape {shape}")
         kept = tuple(1 if i in axes else size for i, size in enumerate(shape))
         left = kept if self.keepdims else tuple(size for i, size in enumerate(shape) if i not in axes)
         return axes, kept, left

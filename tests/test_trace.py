@@ -566,3 +566,18 @@ def test_the_documented_picture_is_real():
     assert len(EXAMPLES) >= 4
     svg = parse_graph("u = w @ x; p = sigmoid(u); L = -log(p)").trace([0.5, -1], [2.0, 1]).svg("w", graphviz=False)
     assert (DOCS / "trace.svg").read_text() == svg
+
+
+def test_a_graph_that_nobody_could_read_is_not_drawn():
+    h = x = Input("x")
+    for _ in range(200):
+        h = h + x
+    trace = Graph(x, h).trace(1.0)
+    with pytest.raises(ValueError, match="a picture has at most 150 values, this graph has 201"):
+        trace.svg(graphviz=False)
+    assert trace._repr_svg_() is None
+
+
+def test_a_loss_must_be_one():
+    with pytest.raises(TypeError, match=r"loss must be a Loss such as SoftmaxCE\(\), got <class"):
+        Sequential(FC(2, 2)).trace(np.ones((1, 2)), [0], loss=SoftmaxCE)
