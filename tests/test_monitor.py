@@ -335,7 +335,7 @@ def test_a_square_number_of_features_is_a_square_image(features, side, rng):
         (np.ones((3, 10)), {"shape": (2.0, 5.0)}, ValueError, "shape must be"),
         (np.ones((3, 10)), {"shape": "25"}, ValueError, "shape must be"),
         (np.ones((3, 10)), {"shape": [(2, 5), 1]}, ValueError, "shape must be"),
-        (np.ones(9), {}, ValueError, r"W must be finite numbers \[out x in\], got \(9,\)"),
+        (np.ones(9), {}, ValueError, r"W must be a matrix \[out x in\], got \(9,\)"),
         (np.ones((0, 9)), {}, ValueError, "W must be"),
         (np.full((2, 9), np.nan), {}, ValueError, "W must be finite"),
         ("weights", {}, TypeError, "W must be real numbers"),
