@@ -181,28 +181,28 @@ class Graph(Container):
     """
 
     def __init__(self, inputs: Input | Sequence[Input], output: Node) -> None:
-        inputs = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
-        for node in inputs:
+        given: tuple[Any, ...] = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
+        for node in given:
             if not isinstance(node, Input):
                 raise TypeError(f"Graph: inputs must be Input nodes, got {node!r}")
-        if len({node.name for node in inputs}) < len(inputs) or not inputs:
-            raise ValueError(f"Graph: expected one Input or several of different names, got {list(inputs)}")
+        if len({node.name for node in given}) < len(given) or not given:
+            raise ValueError(f"Graph: expected one Input or several of different names, got {list(given)}")
         if not isinstance(output, Node) or isinstance(output, Input):
             raise TypeError(f"Graph: output must be a node that some layer gives, got {output!r}")
         order = _topological(output)
-        missing = [node for node in order if isinstance(node, Input) and node not in inputs]
+        missing = [node for node in order if isinstance(node, Input) and node not in given]
         if missing:
             raise ValueError(
-                f"Graph: the output needs the input {missing[0].name}, which is not among {[x.name for x in inputs]}"
+                f"Graph: the output needs the input {missing[0].name}, which is not among {[x.name for x in given]}"
             )
         computed = [node for node in order if not isinstance(node, Input)]
         _check_labels(computed)
         super().__init__(tuple(node.layer for node in computed))
-        self.inputs = tuple(node.name for node in inputs)
+        self.inputs = tuple(node.name for node in given)
         self.constants = [x for node in computed for x in node.inputs if not isinstance(x, Node)]
-        number = {id(node): i for i, node in enumerate(inputs)}
-        number |= {id(x): len(inputs) + i for i, x in enumerate(self.constants)}
-        self._first = len(inputs) + len(self.constants)
+        number = {id(node): i for i, node in enumerate(given)}
+        number |= {id(x): len(given) + i for i, x in enumerate(self.constants)}
+        self._first = len(given) + len(self.constants)
         number |= {id(node): self._first + i for i, node in enumerate(computed)}
         self.steps = [
             Step(node.layer, tuple(number[id(x)] for x in node.inputs), node.name or f"{_word(node.layer)}{i}")
