@@ -253,10 +253,10 @@ class Graph(Container):
             while i:
                 i -= 1
                 above = gradients[self._first + i]
-                if above is None:
-                    raise ValueError("a layer that uses its output returned no gradient for it")
                 if not (workspace.wants_dx or self._trained[self._first + i]):
                     continue
+                if above is None:
+                    raise ValueError("a layer that uses its output returned no gradient for it")
                 dx = self._backward_of(i, caches[i], workspace.parts[i], above)
                 dx = dx if type(dx) is tuple else (dx,)
                 if len(dx) != len(self._by[i]):

@@ -107,6 +107,14 @@ def test_training_reuses_arrays_and_gives_what_single_steps_give():
     np.testing.assert_array_equal(*trained)
 
 
+def test_what_comes_before_the_first_parameters_is_left_out_of_training():
+    training, _ = digits()
+    x = Input("x")
+    model = Graph(x, FC(64, 10, rng=0)((x - 0.5) * 2))
+    history = train(model, SoftmaxCE(), SGD(model.params, lr=0.1), training, epochs=2, rng=0, progress=False)
+    assert history.loss[-1] < history.loss[0]
+
+
 def test_a_layer_in_several_nodes_has_one_set_of_parameters_and_summed_gradients(rng):
     x, y = Input("x"), Input("y")
     shared = FC(3, 3, rng=0, dtype=np.float64)
