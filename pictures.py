@@ -14,10 +14,10 @@ from handgrad.files import PathLike, written
 from handgrad.params import Array
 
 
-def save_figure(figure: Any, path: PathLike) -> None:
+def save_figure(figure: Any, path: PathLike, dpi: int = 150) -> None:
     """Writes Matplotlib's `figure` to `path`, in the format that its ending says (.png, .svg, .pdf)."""
     with written(path) as file:
-        figure.savefig(file, format=Path(path).suffix[1:].lower() or "png", dpi=150)
+        figure.savefig(file, format=Path(path).suffix[1:].lower() or "png", dpi=dpi)
 
 
 def weight_images(

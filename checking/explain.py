@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from handgrad.checking.report import Report
 from handgrad.extras import need
-from handgrad.files import PathLike, written
+from handgrad.files import PathLike
+from handgrad.pictures import save_figure
 
 
 def explanation(report: Report, mathematics: Mapping[str, str]) -> str:
@@ -66,5 +66,4 @@ def plot(report: Report, path: PathLike) -> None:
         xlabel="step h", ylabel="distance from the best estimate", title=f"{report.layer}: {curve['array']}{index}"
     )
     axes.legend()
-    with written(path, "wb") as file:
-        figure.savefig(file, format=Path(path).suffix[1:].lower() or "png", dpi=130)
+    save_figure(figure, path, dpi=130)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handgrad.extras import need
-from handgrad.files import PathLike, written
+from handgrad.files import PathLike
 from handgrad.jacobians.text import entry_names
+from handgrad.pictures import save_figure
 
 if TYPE_CHECKING:
     from handgrad.jacobian import Jacobian
@@ -60,6 +60,5 @@ def draw(jacobian: Jacobian, path: PathLike | None = None) -> Any:
         else:
             axis.get_major_locator().set_params(integer=True)
     if path is not None:
-        with written(path) as file:
-            figure.savefig(file, format=Path(path).suffix[1:].lower() or "png", dpi=110)
+        save_figure(figure, path, dpi=110)
     return figure
