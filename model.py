@@ -38,6 +38,7 @@ class Sequential(Container):
         self._first = next((i for i, layer in enumerate(layers) if layer.params), 0)
 
     def forward(self, x: npt.ArrayLike) -> Any:
+        # BEGIN SOLUTION sequential.forward points=5
         parts = self._no_parts if self.workspace is None else self._prepared(self.workspace).parts
         caches: list[Any] = []
         try:
@@ -52,8 +53,10 @@ class Sequential(Container):
                 layer.workspace = None
         self.cache = caches
         return x
+        # END SOLUTION
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, Grads]:
+        # BEGIN SOLUTION sequential.backward points=10
         caches = self.recall()
         workspace = self._prepared(self.workspace or Workspace(Grads.like(self.params)))
         dx, i = upstream, len(self.layers)
@@ -66,6 +69,7 @@ class Sequential(Container):
             raise self._located(error, i) from error.__cause__
         assert workspace.grads is not None
         return (np.asarray(dx) if workspace.wants_dx else UNREAD), workspace.grads
+        # END SOLUTION
 
     def evaluated(self, x: npt.ArrayLike) -> Iterator[Evaluated]:
         for i, layer in enumerate(self.layers):

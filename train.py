@@ -130,13 +130,17 @@ def train(
             counts = True
             for x, y in shuffled:
                 began = time.perf_counter()
+                # BEGIN SOLUTION train.forward points=4
                 scores = model.forward(x)  # 1 forward: every layer caches its input
                 run.value = loss.forward(scores, y)
+                # END SOLUTION
                 if not math.isfinite(run.value):
                     display.end_epoch()
                     raise NonFiniteLoss(_explanation(run, x), history)
+                # BEGIN SOLUTION train.update points=6
                 dx, grads = model.backward(loss.backward())  # 2 backward: the chain rule, layer by layer
                 optimizer.step(grads)  # 3 update: W -= lr * dL/dW
+                # END SOLUTION
                 pace.took(time.perf_counter() - began)
 
                 run.step, run.x, run.y, run.grads = run.step + 1, x, y, grads

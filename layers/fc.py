@@ -51,17 +51,22 @@ class FC(Layer):
             self.b = np.zeros(out_features)
 
     def forward(self, x: npt.ArrayLike) -> Array:
-        self.cache = x = self.as_input(x, self.in_features)
+        x = self.as_input(x, self.in_features)
+        # BEGIN SOLUTION fc.forward points=6
+        self.cache = x
         y = self.product("y", x, self.W.T)
         if self.bias:
             y += self.b
         return y
+        # END SOLUTION
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         x: Array = self.recall()
         upstream = self.as_upstream(upstream, (len(x), self.out_features), self.dtype)
+        # BEGIN SOLUTION fc.backward points=10
         grads = {"W": self.product("dW", upstream.T, x, like=self.W)}
         if self.bias:
             grads["b"] = sum_of_rows(upstream, self.out_like("db", self.b))
         dx = self.product("dx", upstream, self.W, like=x) if self.wants_dx else UNREAD
         return dx, grads
+        # END SOLUTION

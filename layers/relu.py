@@ -17,11 +17,16 @@ class ReLU(Layer):
     """
 
     def forward(self, x: npt.ArrayLike) -> Array:
-        self.cache = x = self.as_input(x)
+        x = self.as_input(x)
+        # BEGIN SOLUTION relu.forward points=3
+        self.cache = x
         return np.maximum(x, 0, out=self.out_like("y", x))
+        # END SOLUTION
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         x: Array = self.recall()
         upstream = self.as_upstream(upstream, x.shape, x.dtype)
+        # BEGIN SOLUTION relu.backward points=5
         gate = np.greater(x, 0, out=self.out_like("dx", x))  # 1 where x > 0, else 0
         return np.multiply(upstream, gate, out=gate), {}
+        # END SOLUTION

@@ -18,6 +18,7 @@ class Sigmoid(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         x = self.as_input(x)
+        # BEGIN SOLUTION sigmoid.forward points=4
         y = np.negative(x, out=self.out_like("y", x))
         with np.errstate(over="ignore"):  # exp(-x) = inf gives the right y = 0
             np.exp(y, out=y)
@@ -25,11 +26,14 @@ class Sigmoid(Layer):
         np.reciprocal(y, out=y)
         self.cache = self.keep(y)
         return y
+        # END SOLUTION
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, dict[str, Array]]:
         y: Array = self.recall()
         upstream = self.as_upstream(upstream, y.shape, y.dtype)
+        # BEGIN SOLUTION sigmoid.backward points=5
         dx = np.subtract(1, y, out=self.out_like("dx", y))
         dx *= y
         dx *= upstream
         return dx, {}
+        # END SOLUTION

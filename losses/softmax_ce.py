@@ -28,25 +28,31 @@ class SoftmaxCE(Loss):
         if scores.ndim != 2:
             raise ValueError(f"SoftmaxCE(): scores must be [B x C], got {scores.shape}")
         rows, classes = scores.shape
+        if labels.shape == scores.shape and classes > 1:
+            labels = self._distributions(labels, scores)
+        else:
+            labels = self.as_labels(labels, rows, classes)
+        # BEGIN SOLUTION softmax_ce.forward points=10
         per_row, total = self.out("per row", (rows, 1), scores.dtype), self.out("total", (rows, 1), scores.dtype)
         z = self.out("z", scores.shape, scores.dtype)
         with np.errstate(over="ignore", invalid="ignore"):  # a difference beyond the dtype is -inf, whose exp is 0
             np.subtract(scores, scores.max(axis=1, keepdims=True, out=per_row), out=z)  # softmax stays the same
-            if labels.shape == scores.shape and classes > 1:
-                labels = self._distributions(labels, scores)
+            if labels.ndim == 2:
                 at_labels = np.multiply(labels, z, out=self.out("at labels", z.shape, z.dtype))
             else:
                 # The places [B] of the labels' entries in the memory of an array [B x C].
                 places = self.out("places", (rows,), np.intp)
-                labels = np.add(self.as_labels(labels, rows, classes), row_starts(rows, classes), out=places)
+                labels = np.add(labels, row_starts(rows, classes), out=places)
                 at_labels = z.take(labels)
             exp = np.exp(z, out=z)
             exp.sum(axis=1, keepdims=True, out=total)
             value = float(np.log(total, out=per_row).sum() - at_labels.sum()) / rows  # -log p = log(total) - z
         self.cache = exp, total, labels
         return value if math.isfinite(value) else self._value_of_extremes(scores, labels)
+        # END SOLUTION
 
     def backward(self, upstream: float = 1.0) -> Array:
+        # BEGIN SOLUTION softmax_ce.backward points=10
         exp, total, labels = self.recall()
         factor = self.as_factor(upstream) / len(exp)
         scale = np.divide(factor, total, out=self.out("scale", total.shape, total.dtype))
@@ -56,7 +62,9 @@ class SoftmaxCE(Loss):
         else:
             dscores.reshape(-1)[labels] -= factor  # onehot / B
         return dscores
+        # END SOLUTION
 
+    # BEGIN SOLUTION softmax_ce.extremes points=0
     def _value_of_extremes(self, scores: Array, labels: Array) -> float:
         """The value where a difference of scores is beyond their dtype: in double precision, else the largest float."""
         scores = scores.astype(np.float64)
@@ -64,6 +72,8 @@ class SoftmaxCE(Loss):
             z = np.maximum(scores - scores.max(axis=1, keepdims=True), -np.finfo(np.float64).max)
             at_labels = (labels * z).sum(axis=1) if labels.ndim == 2 else z.take(labels)
             return bounded(np.sum((np.log(np.exp(z).sum(axis=1)) - at_labels) / len(z)), scores)
+
+    # END SOLUTION
 
     def _distributions(self, labels: npt.ArrayLike, scores: Array) -> Array:
         t = self.as_array(labels)

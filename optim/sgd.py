@@ -60,6 +60,7 @@ class SGD:
         w, gradient = self.params.flat, self._vector(grads)
         if w.dtype != self._update.dtype:
             self._follow(w)
+        # BEGIN SOLUTION sgd.step points=12
         g, v, update = gradient, self._velocity, self._update
         if self.weight_decay:
             g = np.multiply(w, self._decay_rates, out=self._decayed)
@@ -71,6 +72,7 @@ class SGD:
                 update += g
             g = update if self.nesterov else v
         add_scaled(w, -self.lr, g, update)
+        # END SOLUTION
 
     @property
     def state(self) -> dict[str, Array]:
