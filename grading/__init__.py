@@ -1,0 +1,1 @@
+"""Grading what comes back: a trusted parent asks and judges, an untrusted child answers with arrays."""

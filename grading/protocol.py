@@ -1,0 +1,81 @@
+"""Arrays on a pipe: frames of one JSON header and raw numbers. Never pickle, so whatever is sent can only be arrays.
+
+A frame is the header's length (4 bytes), the header (JSON) and the arrays it lists, one after the other, in C order and
+little-endian. The reader trusts nothing: a frame that is cut short or breaks a rule ends the reading.
+
+The sandboxed child imports this file by itself: it may use the standard library and NumPy only, and it binds what it
+needs at import, before a student's code can exchange it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from json import dumps, loads
+from math import prod
+from struct import Struct
+from typing import Any, TypeAlias
+
+from numpy import asarray, dtype, float64, frombuffer, ndarray, uint8
+
+Array: TypeAlias = ndarray[Any, Any]
+
+LENGTH = Struct("<I")
+MAX_HEADER = 1 << 18
+MAX_ARRAYS = 512
+MAX_NAME = 200
+MAX_DIMENSIONS = 8
+DTYPES = frozenset("|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16".split())
+
+
+def frame(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
+    """One frame: `header` (JSON-able) and named arrays of numbers or truth values. TypeError for anything else."""
+    described, numbers = [], []
+    for name, value in arrays.items():
+        array = asarray(value)
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+            array = array.astype(float64)
+        if array.dtype.kind in "biufc":
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        if array.dtype.str not in DTYPES:
+            raise TypeError(f"{name}: expected an array of numbers, got dtype {array.dtype}")
+        described.append([name, array.dtype.str, list(array.shape)])
+        numbers.append(array.tobytes())
+    text = dumps({**header, "arrays": described}).encode()
+    return b"".join([LENGTH.pack(len(text)), text, *numbers])
+
+
+def frames(data: bytes) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
+    """The (header, arrays) of every frame of `data`, up to its end or to the first that is not well formed."""
+    at = 0
+    while len(data) - at >= LENGTH.size:
+        (length,) = LENGTH.unpack_from(data, at)
+        at += LENGTH.size
+        if length > MAX_HEADER or length > len(data) - at:
+            return
+        try:
+            header = loads(data[at : at + length])
+            arrays, at = _arrays(header.pop("arrays"), data, at + length)
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            return
+        yield header, arrays
+
+
+def _arrays(described: Any, data: bytes, at: int) -> tuple[dict[str, Array], int]:
+    if not isinstance(described, list) or len(described) > MAX_ARRAYS:
+        raise ValueError("no list of arrays")
+    arrays = {}
+    for name, kind, shape in described:
+        if not isinstance(name, str) or len(name) > MAX_NAME or kind not in DTYPES:
+            raise ValueError("no array of numbers")
+        if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and 0 <= size < 1 << 31 for size in shape):
+            raise ValueError("no shape")
+        count, itemsize = prod(shape), dtype(kind).itemsize
+        if count * itemsize > len(data) - at:  # nothing is allocated on the sender's word
+            raise ValueError("cut short")
+        if kind == "|b1":  # a truth value of 2 is none
+            array = frombuffer(data, uint8, count, at) != 0
+        else:
+            array = frombuffer(data, kind, count, at).copy()
+        arrays[name] = array.reshape(shape)
+        at += count * itemsize
+    return arrays, at
