@@ -1,9 +1,9 @@
-"""What runs inside the sandbox: a guard that ends everything, and under it the locked process that asks a student's code.
+"""What runs inside the sandbox: a guard that ends everything, and the locked process that asks a student's code.
 
-Run as `python -I -S -B child.py WALL ANSWERS LIFE`: the wall limit (s), the descriptor answers go to, and the one
-on which the guard tells (JSON) the locked process's wait status and whether the wall limit ended it. Standard input holds a line of settings (JSON), then the probes
-(`protocol`). The parent believes nothing that comes out of here beyond "these are arrays", save the first frame, the
-missing locks, which is written before any of the student's code is there.
+Run as `python -I -S -B child.py WALL ANSWERS LIFE`: the wall limit (s), the descriptor that answers go to, and the one
+on which the guard tells (JSON) the locked process's wait status and whether it ran out of time. Standard input holds a
+line of settings (JSON), then the probes (see protocol.py). The parent believes nothing that comes out of here beyond
+"these are arrays", save the first frame: the missing locks, written before any of the student's code is there.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def main() -> NoReturn:
         signal.signal(number, _over)
     child = os.fork()
     if child:
-        for descriptor in (0, 1, 2, answers):
-            os.close(descriptor)
-        _guard(child, wall, life)
+        _guard(child, wall, answers, life)
     try:
         for number in (signal.SIGALRM, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
@@ -46,19 +44,23 @@ def main() -> NoReturn:
         os.close(life)
         os.setpgid(0, 0)
         _locked(answers)
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
-        os._exit(70)  # never into the guard's part
+        os._exit(70)
 
 
 def _over(number: int, frame: object) -> NoReturn:
     raise _Over(number)
 
 
-def _guard(child: int, wall: float, life: int) -> NoReturn:
+def _guard(child: int, wall: float, answers: int, life: int) -> NoReturn:
     """Waits for `child` and ends whatever it leaves behind, daemons in sessions of their own too."""
     status, late = None, False
     try:
         signal.setitimer(signal.ITIMER_REAL, wall)
+        for descriptor in (0, 1, 2, answers):  # the child's own
+            os.close(descriptor)
         _, status = os.waitpid(child, 0)
     except _Over as over:
         late = over.args[0] == signal.SIGALRM
@@ -111,7 +113,7 @@ def _locked(answers: int) -> None:
     sys.path[0] = settings["tree"]
     sys.path.append(sys.path.pop(0))  # the standard library and NumPy come first
     view, folders = settings["view"], settings["folders"]
-    missing += locks.lock(view, folders, bytes.fromhex(settings["filter"]), settings["needed"])
+    missing += locks.lock(view, folders, bytes.fromhex(settings["filter"]))
     _send(answers, frame({"locks": missing}, {}))
     _answer(questions, answers, settings["tree"], frame)
 

@@ -9,12 +9,13 @@ their numbers are the same on every processor.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 LIMITS = "resource limits"
 PRIVILEGES = "no new privileges"
@@ -106,18 +107,18 @@ def limit(cpu: int, memory: int) -> list[str]:
     return missing
 
 
-def lock(view: Sequence[str], folders: Iterable[str], program: bytes, needed: Sequence[str]) -> list[str]:
+def lock(view: Sequence[str], folders: Sequence[str], program: bytes) -> list[str]:
     """Gives up everything but computing; returns the names of the locks this system lacks.
 
     `view` may be read (files, or folders with all they hold), the names in `folders` may be listed, and the process
     may make the system calls that `program` (a seccomp filter; empty: there is none) lets pass. A process of root
-    becomes an unprivileged user who keeps one privilege if `needed` cannot be read otherwise: to read what is in view.
+    becomes an unprivileged user, who keeps one privilege, to read what is in view, if `folders` are out of reach.
     """
     missing = []
     steps: list[tuple[str, Callable[[], None]]] = [
         (PRIVILEGES, lambda: _prctl(PR_SET_NO_NEW_PRIVS, 1)),
         (VIEW, lambda: _landlock(view, folders)),
-        (USER, lambda: _become_nobody(needed)),
+        (USER, lambda: _become_nobody(folders)),
         (CALLS, lambda: _seccomp(program)),
     ]
     for name, step in steps:
@@ -131,7 +132,7 @@ def lock(view: Sequence[str], folders: Iterable[str], program: bytes, needed: Se
     return missing
 
 
-def _landlock(view: Sequence[str], folders: Iterable[str]) -> None:
+def _landlock(view: Sequence[str], folders: Sequence[str]) -> None:
     if sys.platform != "linux":
         raise OSError("only Linux has Landlock")
     call = _libc.syscall
@@ -156,20 +157,21 @@ def _become_nobody(needed: Sequence[str]) -> None:
     if os.geteuid() != 0:
         return
     _prctl(PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
-    for uid in (FIRST_UID + os.getpid() % UIDS, NOBODY):  # a container may know few users
-        try:
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            break
-        except OSError:
-            if uid == NOBODY:
-                raise
-    reachable = all(os.access(path, os.R_OK) for path in needed)
-    kept = 0 if reachable else 1 << CAP_DAC_READ_SEARCH  # the interpreter may lie in root's home
-    head = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-    sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
-    _checked(_libc.capset(ctypes.byref(head), ctypes.byref(sets)))
+    try:
+        os.setgroups([])
+        for uid in (FIRST_UID + os.getpid() % UIDS, NOBODY):  # a container may know few users
+            with contextlib.suppress(OSError):
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+                break
+        else:
+            raise PermissionError("no user to become")
+    finally:
+        reachable = all(os.access(path, os.R_OK) for path in needed)
+        kept = 0 if reachable else 1 << CAP_DAC_READ_SEARCH  # the interpreter may lie in root's home
+        head = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+        sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
+        _checked(_libc.capset(ctypes.byref(head), ctypes.byref(sets)))
 
 
 def _seccomp(program: bytes) -> None:

@@ -24,7 +24,7 @@ MAX_HEADER = 1 << 18
 MAX_ARRAYS = 512
 MAX_NAME = 200
 MAX_DIMENSIONS = 8
-DTYPES = frozenset("|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16".split())
+DTYPES = frozenset(["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"])
 
 
 def frame(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
@@ -72,10 +72,8 @@ def _arrays(described: Any, data: bytes, at: int) -> tuple[dict[str, Array], int
         count, itemsize = prod(shape), dtype(kind).itemsize
         if count * itemsize > len(data) - at:  # nothing is allocated on the sender's word
             raise ValueError("cut short")
-        if kind == "|b1":  # a truth value of 2 is none
-            array = frombuffer(data, uint8, count, at) != 0
-        else:
-            array = frombuffer(data, kind, count, at).copy()
+        numbers = frombuffer(data, uint8 if kind == "|b1" else kind, count, at)
+        array = numbers != 0 if kind == "|b1" else numbers.copy()  # a truth value of 2 is none
         arrays[name] = array.reshape(shape)
         at += count * itemsize
     return arrays, at

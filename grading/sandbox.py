@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import marshal
 import os
 import selectors
 import shutil
@@ -19,7 +20,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -75,7 +76,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there are no arrays: the error's type, its message, and the line of the student's file ("layers/fc.py:31")."""
+    """Why there are no arrays: the error's type, its message, the line of the student's file ("layers/fc.py:31")."""
 
     kind: str
     message: str
@@ -101,73 +102,112 @@ class Outcome:
     cpu: float
 
 
-@dataclass
-class _Heard:
-    """What came out of a child, as bytes."""
+class _Pipe:
+    """A pipe out of the child, of which the first `most` bytes are kept and the rest is thrown away."""
 
-    answers: bytearray = field(default_factory=bytearray)
-    log: bytearray = field(default_factory=bytearray)
-    life: bytearray = field(default_factory=bytearray)
+    def __init__(self, most: int):
+        self.kept, self.most, self.over = bytearray(), most, False
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+
+    def drain(self) -> bool:
+        """Reads what is there; whether the other end is closed."""
+        for _ in range(64):  # a flood of one does not keep the others waiting
+            try:
+                data = os.read(self.reading, 1 << 16)
+            except BlockingIOError:
+                return False
+            if not data:
+                return True
+            room = self.most - len(self.kept)
+            self.over = self.over or len(data) > room
+            self.kept += data[:room]
+        return False
 
 
 def ask(files: Mapping[str, bytes], probes: Sequence[Question], limits: Limits | None = None) -> Outcome:
     """What the package `handgrad` made of `files` (path -> content) answers to `probes`, asked in one fresh process.
 
-    `files` is the whole tree: trusted, `assignment/probes` among it, but for the student's one file. Answers come in one after
-    the other, so a child that ends early keeps those it gave; the probes after it are without an answer and can be asked
-    again. When this returns, every process is ended and every file removed. SandboxError if the child could not be started.
+    `files` is the whole tree, trusted (`assignment/probes` among it) but for the student's one file. Answers come in
+    one after the other, so a child that ends early keeps those it gave; the probes after it have no answer and can be
+    asked again. When this returns, every process is ended and every file removed. May be called from several threads.
+    SandboxError if the sandbox did not start.
     """
     limits = limits or Limits()
+    if not hasattr(os, "fork"):
+        raise SandboxError(f"grading needs Linux (or, with fewer locks, macOS), and this is {sys.platform}")
     with _folder() as folder:
         tree = _write(folder, files)
+        readable = [str(tree), str(folder / "packages")]
         settings = {
-            **{"cpu": limits.cpu, "memory": limits.memory, "tree": str(tree), "packages": str(folder / "packages")},
-            **{"view": [*_view(), str(tree)], "folders": [*_folders(), str(tree), str(folder / "packages")]},
-            **{"filter": syscalls.program().hex(), "needed": [*_folders(), str(tree)]},
+            "cpu": limits.cpu,
+            "memory": limits.memory,
+            "tree": readable[0],
+            "packages": readable[1],
+            "view": [*_view(), *readable],
+            "folders": [*_folders(), *readable],
+            "filter": syscalls.program().hex(),
         }
         request = [json.dumps(settings).encode() + b"\n"]
         for probe in probes:
             fields = {name: getattr(probe, name) for name in ("kind", "module", "name", "options", "script")}
             request.append(frame(fields, probe.arrays))
-        heard, cpu, crowded = _run(b"".join(request), tree, limits)
-        outside = f"{tree}{os.sep}handgrad{os.sep}"
-    log = plain(heard.log.decode(errors="replace").replace(outside, ""), limits.log)
-    replies = frames(bytes(heard.answers))
+        answered, log, life, cpu = _run(b"".join(request), tree, limits)
+    hidden = [f"{tree}{os.sep}handgrad{os.sep}", f"{folder}{os.sep}", f"{CHILD.parent}{os.sep}"]
+    text = plain(bytes(log.kept).decode(errors="replace"), limits.log, hidden)
+    replies = frames(bytes(answered.kept))
     missing = next(replies, ({}, {}))[0].get("locks")
     if missing is None:
-        raise SandboxError(f"the sandbox did not start: {log.strip()[-500:] or 'it said nothing'}")
+        raise SandboxError(f"the sandbox did not start: {text.strip()[-500:] or 'it said nothing'}")
     answers: list[Answer] = []
     for header, arrays in replies:
         if header.get("probe") != len(answers) or len(answers) == len(probes):
             break
-        answers.append(_answer(header, arrays, outside))
-    ended = _ending(heard.life, limits, cpu, crowded, len(answers) == len(probes))
+        answers.append(_answer(header, arrays, hidden))
+    crowded = answered.over and f"answered with more than {limits.answers / (1 << 20):g} MiB"
+    ended = crowded or _ending(bytes(life.kept), limits, cpu, len(answers) == len(probes))
     silent = Answer(failure=Failure(NO_ANSWER, f"the process {ended}"))
     answers += [silent] * (len(probes) - len(answers))
-    return Outcome(answers, log, ended, missing, cpu)
+    return Outcome(answers, text, ended, missing, cpu)
 
 
-def plain(text: str, length: int) -> str:
-    """At most `length` characters of `text`, all of which can be printed and encoded."""
+def precompiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`files` with the bytecode of its modules, so that no child spends its time compiling them. Trusted sources only.
+
+    The bytecode holds a hash of the source: a file that is exchanged later, the student's, is compiled by the child.
+    """
+    compiled = dict(files)
+    for name, source in files.items():
+        if name.endswith(".py"):
+            with contextlib.suppress(SyntaxError, ValueError):
+                code = marshal.dumps(compile(source, name, "exec", dont_inherit=True, optimize=0))
+                kind = (0b11).to_bytes(4, "little")  # checked against the source's hash (PEP 552)
+                head = importlib.util.MAGIC_NUMBER + kind + importlib.util.source_hash(source)
+                compiled[importlib.util.cache_from_source(name, optimization="")] = head + code
+    return compiled
+
+
+def plain(text: str, length: int, hidden: Iterable[str] = ()) -> str:
+    """At most `length` characters of `text` without the `hidden` folders, all of which can be printed and encoded."""
+    for folder in hidden:
+        text = text.replace(folder, "")
     kept = (
         letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text[:length]
     )
     return "".join(kept).encode(errors="replace").decode()
 
 
-def _answer(header: Mapping[str, Any], arrays: Mapping[str, Array], outside: str) -> Answer:
+def _answer(header: Mapping[str, Any], arrays: Mapping[str, Array], hidden: Sequence[str]) -> Answer:
     error = header.get("error")
     if error is None:
         return Answer(arrays)
     if not (isinstance(error, list) and len(error) == 3 and all(isinstance(text, str) for text in error)):
         return Answer(failure=Failure(NO_ANSWER, "the process answered with something that is no answer"))
-    kind, message, where = (
-        plain(text.replace(outside, ""), length) for text, length in zip(error, (100, 2000, 300), strict=True)
-    )
+    kind, message, where = (plain(text, length, hidden) for text, length in zip(error, (100, 2000, 300), strict=True))
     return Answer(failure=Failure(kind, message, where))
 
 
-def _ending(life: bytes, limits: Limits, cpu: float, crowded: bool, complete: bool) -> str:
+def _ending(life: bytes, limits: Limits, cpu: float, complete: bool) -> str:
     """How it ended, as the rest of a sentence that begins "the process"."""
     try:
         told = json.loads(life)
@@ -175,8 +215,6 @@ def _ending(life: bytes, limits: Limits, cpu: float, crowded: bool, complete: bo
     except (ValueError, TypeError, KeyError):  # the guard was ended too
         status, late = int(signal.SIGKILL), False
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    if crowded:
-        return f"answered with more than {limits.answers >> 20} MiB"
     if late:
         return f"took longer than {limits.wall:g} s"
     if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu >= limits.cpu):
@@ -190,107 +228,68 @@ def _ending(life: bytes, limits: Limits, cpu: float, crowded: bool, complete: bo
     return f"ended itself with exit code {os.WEXITSTATUS(status)}"
 
 
-def _run(request: bytes, tree: Path, limits: Limits) -> tuple[_Heard, float, bool]:
-    """Runs a child on `request` to its end; what it said, its CPU time, and whether it answered too much."""
-    answers, to_answers = os.pipe()
-    life, to_life = os.pipe()
-    log, to_log = os.pipe()
-    heard = _Heard()
-    sources = {log: (heard.log, limits.log), answers: (heard.answers, limits.answers), life: (heard.life, 64)}
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        "-B",
-        "-X",
-        "utf8",
-        str(CHILD),
-        str(limits.wall),
-        str(to_answers),
-        str(to_life),
-    ]
+def _run(request: bytes, tree: Path, limits: Limits) -> tuple[_Pipe, _Pipe, _Pipe, float]:
+    """Runs a child on `request` to its end: its answers, its log, what the guard said, and the CPU time (s) of all."""
+    pipes = answers, log, life = _Pipe(limits.answers), _Pipe(limits.log), _Pipe(1 << 10)
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(CHILD)]
     try:
         try:
             process = subprocess.Popen(
-                command,
+                [*command, str(limits.wall), str(answers.writing), str(life.writing)],
                 stdin=subprocess.PIPE,
-                stdout=to_log,
-                stderr=to_log,
-                pass_fds=(to_answers, to_life),
+                stdout=log.writing,
+                stderr=log.writing,
+                pass_fds=(answers.writing, life.writing),
                 cwd=tree,
                 env=ENVIRONMENT,
                 start_new_session=True,
             )
+        except OSError as error:
+            raise SandboxError(f"no process could be started for the sandbox: {error}") from None
         finally:
-            for descriptor in (to_answers, to_life, to_log):
-                os.close(descriptor)
+            for pipe in pipes:
+                os.close(pipe.writing)
         try:
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(request)
-            crowded = _listen(process, sources, life, time.monotonic() + limits.wall + GRACE)
+            _listen(answers, log, life, time.monotonic() + limits.wall + GRACE)
         finally:
-            _, status, usage = _end(process)
+            status, usage = _end(process.pid)
             process.returncode = os.waitstatus_to_exitcode(status)
-        for descriptor in (log, answers):  # what it left in the pipes; nobody writes any more
-            _drain(descriptor, *sources[descriptor])
-        return heard, usage.ru_utime + usage.ru_stime, crowded
+        answers.drain()  # what was left in the pipe; nobody writes any more
+        log.drain()
+        return answers, log, life, usage.ru_utime + usage.ru_stime
     finally:
-        for descriptor in sources:
-            os.close(descriptor)
+        for pipe in pipes:
+            os.close(pipe.reading)
 
 
-def _listen(
-    process: subprocess.Popen[bytes], sources: Mapping[int, tuple[bytearray, int]], life: int, patience: float
-) -> bool:
-    """Takes in what comes until the guard is gone; whether more came than is kept of answers."""
-    crowded = False
+def _listen(answers: _Pipe, log: _Pipe, life: _Pipe, patience: float) -> None:
+    """Takes in what comes, until the guard is gone or more answers came than are kept."""
     with selectors.DefaultSelector() as selector:
-        for descriptor in sources:
-            os.set_blocking(descriptor, False)
-            selector.register(descriptor, selectors.EVENT_READ)
-        while time.monotonic() < patience:
+        for pipe in (answers, log, life):
+            selector.register(pipe.reading, selectors.EVENT_READ, pipe)
+        while time.monotonic() < patience and not answers.over:
             for key, _ in selector.select(timeout=1.0):
-                kept, most = sources[key.fd]
-                ended, over = _drain(key.fd, kept, most)
-                if ended and key.fd == life:
-                    return crowded
-                if ended:
+                if key.data.drain():
                     selector.unregister(key.fd)
-                if over and most > 1 << 18 and not crowded:
-                    crowded = True
-                    os.kill(process.pid, signal.SIGTERM)  # Popen's own method would reap it
-    return crowded
+                    if key.data is life:
+                        return
 
 
-def _drain(descriptor: int, kept: bytearray, most: int) -> tuple[bool, bool]:
-    """Reads what is there, keeping `most` bytes in all; whether the other end is closed, and whether more came."""
-    over = False
-    for _ in range(64):  # a flood of one does not keep the others waiting
-        try:
-            data = os.read(descriptor, 1 << 16)
-        except BlockingIOError:
-            return False, over
-        if not data:
-            return True, over
-        over = over or len(kept) + len(data) > most
-        kept += data[: most - len(kept)]
-    return False, over
-
-
-def _end(process: subprocess.Popen[bytes]) -> tuple[int, int, Any]:
-    """Waits for the guard, which ends its descendants; one that does not go is killed with its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGTERM)  # Popen's own method would reap it
+def _end(guard: int) -> tuple[int, Any]:
+    """Ends the guard, which first ends all under it; (wait status, usage). One that does not go is killed."""
     patience = time.monotonic() + GRACE
+    os.kill(guard, signal.SIGTERM)
     while time.monotonic() < patience:
-        found = os.wait4(process.pid, os.WNOHANG)
-        if found[0]:
-            return found
+        pid, status, usage = os.wait4(guard, os.WNOHANG)
+        if pid:
+            return status, usage
         time.sleep(0.001)
     with contextlib.suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return os.wait4(process.pid, 0)
+        os.killpg(guard, signal.SIGKILL)
+    return os.wait4(guard, 0)[1:]
 
 
 @contextlib.contextmanager
@@ -318,6 +317,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(0o644)
+    for parent, _, _ in os.walk(tree):
+        os.chmod(parent, 0o755)
     return tree
 
 

@@ -1,8 +1,8 @@
 """What a sandboxed process may ask of the kernel: a seccomp filter, made once by the parent.
 
 The filter is compiled by libseccomp, which knows every processor's system calls by name and which nearly every Linux
-system carries. It is called directly: PyPI's `pyseccomp` has seen no release since 2021 and starts a compiler to find the
-library, and libseccomp's own binding is not on PyPI.
+system carries. It is called directly: PyPI's `pyseccomp` has seen no release since 2021 and starts a compiler to find
+the library, and libseccomp's own binding is not on PyPI.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COMPUTING = """
     rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall setitimer getitimer alarm pause
     getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid getresgid getpgrp getrlimit uname sysinfo
     sched_yield sched_getaffinity getcpu getrandom exit exit_group
-""".split()
+""".split()  # noqa: SIM905
 """What computing, importing, printing and waiting need. Everything else fails with "Operation not permitted"."""
 
 READING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC if sys.platform == "linux" else 0
