@@ -1,0 +1,241 @@
+"""What a reviewer should look at in a student's file, by its syntax tree. Advice only: values are judged elsewhere.
+
+forbidden   a library that differentiates
+tampering   NumPy patched, interpreter internals walked, code made of text
+outside     files, processes, sockets, threads, the environment
+numeric     a backward that calls forward, or looks like a numeric derivative
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+DIFFERENTIATORS = _words("""
+    torch jax jaxlib autograd tensorflow keras mygrad tinygrad theano pytensor aesara chainer mxnet casadi sympy
+    numdifftools algopy autodidact flax equinox paddle mindspore cupy nnabla tangent pyadolc micrograd
+""")
+INTERNALS = _words("inspect gc ctypes cffi dis opcode importlib builtins marshal pickle code codeop")
+OUTSIDE = _words("""
+    os io pathlib shutil glob tempfile subprocess multiprocessing socket ssl urllib http requests asyncio threading
+    _thread concurrent signal atexit resource fcntl mmap select pty platform runpy pkgutil site
+""")
+CODE_OF_TEXT = _words("eval exec compile __import__")
+WALKS = _words("""
+    __globals__ __subclasses__ __mro__ __bases__ __builtins__ __code__ __closure__ __loader__ __spec__ __getattribute__
+    f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile modules
+    __array_function__ __array_ufunc__ __array_priority__
+""")
+COMPARISONS = _words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
+READERS = _words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
+COMPLEX = _words("complex complex64 complex128 cdouble csingle clongdouble c8 c16")
+FORWARDS = _words("forward predict __call__")
+TINY = 1e-3
+"""A constant at most this large that something is divided by looks like a difference's step."""
+
+
+@dataclass(frozen=True, order=True)
+class Flag:
+    """One thing to look at: its line, what it is, and its kind: forbidden, tampering, outside or numeric."""
+
+    line: int
+    what: str
+    kind: str
+
+
+def flags(path: str, text: str, given: str = "") -> list[Flag]:
+    """What to look at in `text`, the file `path`, in the order of its lines; nothing that `given` has as often.
+
+    `given` is the file as it was handed out. A file that is no Python has no flags: running it says what is wrong.
+    """
+    known = Counter((flag.what, flag.kind) for flag in flags(path, given)) if given else Counter()
+    found = []
+    for flag in sorted(set(_flags(path, text))):
+        if known[flag.what, flag.kind] > 0:
+            known[flag.what, flag.kind] -= 1
+        else:
+            found.append(flag)
+    return found
+
+
+def _flags(path: str, text: str) -> Iterator[Flag]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a student's "\\d" is not ours to warn of
+            tree = ast.parse(text, path)
+        tree.body = [node for node in tree.body if not _is_main(node)]
+        nodes = list(ast.walk(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    names = _numpy_names(nodes)
+    for node in nodes:
+        for what, kind in _looked_at(node, names):
+            yield Flag(getattr(node, "lineno", 1), what, kind)
+    yield from _numeric(nodes)
+
+
+def _is_main(node: ast.stmt) -> bool:
+    """Whether it is `if __name__ == "__main__"`, which only the student's own runs enter."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
+
+
+def _numpy_names(nodes: list[ast.AST]) -> set[str]:
+    """What the file calls NumPy and its parts."""
+    names = {"np", "numpy"}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.asname for alias in node.names if alias.asname and alias.name.split(".")[0] == "numpy"}
+    return names
+
+
+def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield from _imported(alias.name)
+    elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        yield from _imported(node.module or "")
+    elif isinstance(node, ast.Call):
+        yield from _called(node, numpy)
+    elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
+        targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
+        for target in targets:
+            if isinstance(target, ast.Attribute) and _root(target) in numpy:
+                yield f"changes NumPy: {ast.unparse(target)}", "tampering"
+    elif isinstance(node, ast.Attribute) and node.attr in WALKS:
+        yield f"looks into the interpreter: {node.attr}", "tampering"
+    elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "__stdout__") and _root(node) == "sys":
+        yield f"takes hold of sys.{node.attr}", "tampering"
+    elif isinstance(node, ast.Name) and node.id in ("__builtins__", "__loader__"):
+        yield f"looks into the interpreter: {node.id}", "tampering"
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in WALKS - {"modules"}:
+        yield f"names the interpreter's {node.value}", "tampering"
+    elif isinstance(node, ast.FunctionDef) and node.name in COMPARISONS:
+        yield f"defines {node.name}: its objects say themselves what they equal", "tampering"
+
+
+def _imported(module: str) -> Iterator[tuple[str, str]]:
+    top = module.split(".")[0]
+    if top in DIFFERENTIATORS:
+        yield f"imports {top}, which differentiates", "forbidden"
+    elif top == "cmath":
+        yield "imports cmath, complex numbers", "numeric"
+    elif module.startswith(("scipy.optimize", "scipy.differentiate")):
+        yield f"imports {module}, which can differentiate numerically", "numeric"
+    elif module.startswith(("handgrad.gradcheck", "handgrad.checking", "handgrad.jacobian")):
+        yield f"imports {module}, which differentiates numerically", "numeric"
+    elif top in INTERNALS:
+        yield f"imports {top}", "tampering"
+    elif top in OUTSIDE:
+        yield f"imports {top}", "outside"
+
+
+def _called(call: ast.Call, numpy: set[str]) -> Iterator[tuple[str, str]]:
+    name = _name(call.func)
+    first = call.args[0] if call.args else None
+    literal = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+    if name in ("__import__", "import_module") and literal is not None:
+        yield from _imported(literal)
+    if name in CODE_OF_TEXT and isinstance(call.func, ast.Name):
+        yield f"calls {name}", "tampering"
+        if literal is not None and name != "__import__":  # look into the text as well
+            yield from ((flag.what, flag.kind) for flag in _flags("", literal))
+    elif name in ("setattr", "delattr") and first is not None and _root(first) in numpy:
+        yield f"changes NumPy: {name} of {ast.unparse(first)}", "tampering"
+    elif name == "open" or (name in READERS and _root(call.func) in numpy):
+        yield f"reads or writes a file: {name}", "outside"
+    elif name in ("_exit", "abort", "kill", "fork") or (name == "exit" and _root(call.func) == "sys"):
+        yield f"ends or starts a process: {name}", "outside"
+    elif name in ("globals", "vars") and isinstance(call.func, ast.Name) and not call.args:
+        yield f"looks into the interpreter: {name}()", "tampering"
+
+
+def _numeric(nodes: list[ast.AST]) -> Iterator[Flag]:
+    """Backwards that call forward, directly or through the file's own functions, or take a small step."""
+    functions: dict[str, list[ast.FunctionDef]] = {}
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef):
+            functions.setdefault(node.name, []).append(node)
+    steps = set(_small_names(nodes))
+    forward = _reached("forward", functions)
+    for function in _reached("backward", functions):
+        via = "" if function.name == "backward" else f" (in {function.name})"
+        for node in ast.walk(function):
+            if isinstance(node, ast.Attribute | ast.Name | ast.Constant) and _called_name(node) in FORWARDS:
+                yield Flag(node.lineno, f"backward calls {_called_name(node)}{via}", "numeric")
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "self":
+                yield Flag(node.lineno, f"backward calls forward{via}", "numeric")
+            elif isinstance(node, ast.Attribute | ast.Name | ast.Constant) and _is_complex(node):
+                yield Flag(node.lineno, f"backward computes with complex numbers{via}", "numeric")
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _step(node.right, steps):
+                yield Flag(node.lineno, f"backward divides by a small step{via}", "numeric")
+            elif isinstance(node, ast.For | ast.While | ast.comprehension | ast.ListComp | ast.DictComp):
+                for call in (inner for inner in ast.walk(node) if isinstance(inner, ast.Call)):
+                    name = _name(call.func)
+                    if any(shared.name == name for shared in forward):
+                        yield Flag(call.lineno, f"backward calls {name} of forward in a loop{via}", "numeric")
+
+
+def _reached(start: str, functions: dict[str, list[ast.FunctionDef]]) -> list[ast.FunctionDef]:
+    """The functions of the file named `start`, and those they call by name."""
+    reached = list(functions.get(start, []))
+    for function in reached:  # which grows as it is walked over
+        names = {_name(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+        names -= {"forward", "backward"}
+        reached += [other for name in sorted(names) for other in functions.get(name, []) if other not in reached]
+    return reached
+
+
+def _small_names(nodes: list[ast.AST]) -> Iterator[str]:
+    """What the file calls a small constant, be it a variable, an attribute or an argument's default."""
+    for node in nodes:
+        if isinstance(node, ast.Assign) and _tiny(node.value):
+            yield from (_name(target) for target in node.targets)
+        elif isinstance(node, ast.arguments):
+            positional = [*node.posonlyargs, *node.args]
+            pairs = [*zip(positional[::-1], node.defaults[::-1], strict=False)]
+            pairs += [(name, value) for name, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value]
+            yield from (name.arg for name, value in pairs if _tiny(value))
+
+
+def _called_name(node: ast.Attribute | ast.Name | ast.Constant) -> str:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return _name(node)
+
+
+def _is_complex(node: ast.Attribute | ast.Name | ast.Constant) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, complex) or (isinstance(node.value, str) and node.value in COMPLEX)
+    return _name(node) in COMPLEX or (isinstance(node, ast.Attribute) and node.attr == "imag")
+
+
+def _step(node: ast.expr, named: set[str]) -> bool:
+    """Whether `node` is a small constant, a name of one, or a multiple of it: eps, 2 * eps, 1e-6."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return _step(node.left, named) or _step(node.right, named)
+    return _tiny(node) or _name(node) in named
+
+
+def _tiny(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):  # 10**-6
+        return isinstance(node.right, ast.UnaryOp) and isinstance(node.right.op, ast.USub)
+    return isinstance(node, ast.Constant) and isinstance(node.value, float) and 0 < node.value <= TINY
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _root(node: ast.expr) -> str:
+    """The name an attribute begins with: np of np.linalg.norm."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
