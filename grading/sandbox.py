@@ -14,7 +14,6 @@ import os
 import selectors
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -338,15 +337,11 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 def _remove(folder: Path) -> None:
     """Removes `folder`, made unreadable or unwritable or nested as deep as may be."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for parent, folders, _ in os.walk(folder):
-            for name in folders:
-                path = os.path.join(parent, name)
-                with contextlib.suppress(OSError):
-                    if stat.S_ISDIR(os.lstat(path).st_mode):
-                        os.chmod(path, 0o700)
-        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():  # neither of these follows links, nor nests its own calls
+        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
 @lru_cache(maxsize=1)
