@@ -34,6 +34,7 @@ WALKS = _words("""
     f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile modules
     __array_function__ __array_ufunc__ __array_priority__
 """)
+MAX_LENGTH = 100_000
 COMPARISONS = _words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
 READERS = _words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
 COMPLEX = _words("complex complex64 complex128 cdouble csingle clongdouble c8 c16")
@@ -56,9 +57,15 @@ def flags(path: str, text: str, given: str = "") -> list[Flag]:
 
     `given` is the file as it was handed out. A file that is no Python has no flags: running it says what is wrong.
     """
+    if len(text) > MAX_LENGTH:
+        return [Flag(1, f"has more than {MAX_LENGTH:,} characters and was not looked through", "tampering")]
     known = Counter((flag.what, flag.kind) for flag in flags(path, given)) if given else Counter()
     found = []
-    for flag in sorted(set(_flags(path, text))):
+    try:
+        all_flags = sorted(set(_flags(path, text)))
+    except RecursionError:
+        return [Flag(1, "is nested too deeply to be looked through", "tampering")]
+    for flag in all_flags:
         if known[flag.what, flag.kind] > 0:
             known[flag.what, flag.kind] -= 1
         else:
@@ -73,7 +80,7 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
             tree = ast.parse(text, path)
         tree.body = [node for node in tree.body if not _is_main(node)]
         nodes = list(ast.walk(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, MemoryError):
         return
     names = _numpy_names(nodes)
     for node in nodes:
@@ -164,7 +171,7 @@ def _numeric(nodes: list[ast.AST]) -> Iterator[Flag]:
         if isinstance(node, ast.FunctionDef):
             functions.setdefault(node.name, []).append(node)
     steps = set(_small_names(nodes))
-    forward = _reached("forward", functions)
+    forward = {function.name for function in _reached("forward", functions)}
     for function in _reached("backward", functions):
         via = "" if function.name == "backward" else f" (in {function.name})"
         for node in ast.walk(function):
@@ -179,17 +186,20 @@ def _numeric(nodes: list[ast.AST]) -> Iterator[Flag]:
             elif isinstance(node, ast.For | ast.While | ast.comprehension | ast.ListComp | ast.DictComp):
                 for call in (inner for inner in ast.walk(node) if isinstance(inner, ast.Call)):
                     name = _name(call.func)
-                    if any(shared.name == name for shared in forward):
+                    if name in forward:
                         yield Flag(call.lineno, f"backward calls {name} of forward in a loop{via}", "numeric")
 
 
 def _reached(start: str, functions: dict[str, list[ast.FunctionDef]]) -> list[ast.FunctionDef]:
     """The functions of the file named `start`, and those they call by name."""
     reached = list(functions.get(start, []))
+    seen = {start, "forward", "backward"}
     for function in reached:  # which grows as it is walked over
-        names = {_name(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
-        names -= {"forward", "backward"}
-        reached += [other for name in sorted(names) for other in functions.get(name, []) if other not in reached]
+        for node in ast.walk(function):
+            name = _name(node.func) if isinstance(node, ast.Call) else ""
+            if name not in seen:
+                seen.add(name)
+                reached += functions.get(name, [])
     return reached
 
 

@@ -1,0 +1,384 @@
+"""Reading submissions that are odd, hostile or honest, and flagging what a reviewer should look at."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+import time
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from handgrad.grading import submission
+from handgrad.grading.policy import flags
+from handgrad.grading.submission import Submission, SubmissionError, digest, read, text
+
+WANTED = ("layers/fc.py", "layers/relu.py", "model.py", "train.py")
+FILES = {name: f"# {name}\n".encode() for name in WANTED}
+
+
+def zipped(members: Mapping[str, bytes] | list[tuple[str | zipfile.ZipInfo, bytes]]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that occur twice
+        for name, data in members.items() if isinstance(members, Mapping) else members:
+            archive.writestr(name, data, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def member(name: str, mode: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    return info
+
+
+def folder(root: Path, files: Mapping[str, bytes]) -> Path:
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return root
+
+
+def both(tmp_path: Path, files: Mapping[str, bytes]) -> list[Submission]:
+    """The same files as a folder and as a zip."""
+    return [read(folder(tmp_path / "ada", files), WANTED), read(zipped(files), WANTED, "ada")]
+
+
+class TestHonest:
+    def test_the_parts_are_taken_and_nothing_else(self, tmp_path: Path) -> None:
+        extra = {
+            "layers/base.py": b"",
+            "numpy.py": b"",
+            "conftest.py": b"",
+            "notes.txt": b"\xff",
+            "commands/train.py": b"",
+        }
+        for found in both(tmp_path, {**FILES, **extra}):
+            assert (found.name, found.files, found.notes) == ("ada", FILES, [])
+
+    @pytest.mark.parametrize("top", ["handgrad/", "ada-main/", "ada-main/src/handgrad/", "./"])
+    def test_one_top_folder(self, tmp_path: Path, top: str) -> None:
+        for found in both(tmp_path, {top + name: data for name, data in FILES.items()}):
+            assert (found.files, found.notes) == (FILES, [])
+
+    def test_a_zip_made_on_a_mac(self) -> None:
+        members = {f"handgrad/{name}": data for name, data in FILES.items()}
+        found = read(zipped({**members, **{f"__MACOSX/handgrad/._{name}": b"\0" for name in WANTED}}), WANTED)
+        assert (found.files, found.notes) == (FILES, [])
+
+    def test_files_without_their_folders(self, tmp_path: Path) -> None:
+        for found in both(tmp_path, {os.path.basename(name): data for name, data in FILES.items()}):
+            assert (found.files, found.notes) == (FILES, [])
+
+    def test_a_zip_made_on_windows(self) -> None:
+        data = zipped({"layers?fc.py": b"x = 1\r\n"}).replace(b"layers?fc.py", b"layers\\fc.py")
+        assert read(data, WANTED).files == {"layers/fc.py": b"x = 1\r\n"}
+
+    def test_a_zip_by_its_path(self, tmp_path: Path) -> None:
+        path = tmp_path / "grace.zip"
+        path.write_bytes(zipped(FILES))
+        found = read(path, WANTED)
+        assert (found.name, found.files) == ("grace", FILES)
+        assert found.digest == digest(FILES) == digest(dict(reversed(FILES.items())))
+
+    def test_the_digest_is_of_names_and_contents(self) -> None:
+        assert digest({"a": b"bc"}) != digest({"ab": b"c"}) != digest({"ab": b"d"})
+
+    @pytest.mark.parametrize(
+        "content", ["x = 'é'\r\n".encode(), "\ufeffx = 'é'\n".encode(), "# coding: cp1252\nx = 'é'\n".encode("cp1252")]
+    )
+    def test_encodings(self, content: bytes) -> None:
+        found = read(zipped({"model.py": content}), WANTED)
+        assert found.files == {"model.py": content}
+        assert text(content).endswith("x = 'é'\n")
+        assert "\r" not in text(content) and "\ufeff" not in text(content)
+
+    def test_what_lies_elsewhere_is_not_mixed_in(self, tmp_path: Path) -> None:
+        old = {f"old/{name}": b"old" for name in WANTED[:2]}
+        for found in both(tmp_path, {**FILES, **old}):
+            assert found.files == FILES
+
+
+class TestRefused:
+    def note(self, found: Submission, place: str, why: str) -> None:
+        assert place not in found.files
+        assert any(place in note and why in note for note in found.notes), found.notes
+
+    @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+    def test_links_and_devices_in_a_zip(self, kind: int) -> None:
+        found = read(zipped([(member("model.py", kind | 0o777), b"/etc/passwd"), ("train.py", b"")]), WANTED)
+        self.note(found, "model.py", "link")
+        assert found.files == {"train.py": b""}
+
+    def test_duplicates(self) -> None:
+        for second in ("model.py", "./model.py", "x/../model.py"):
+            found = read(zipped([("model.py", b"good"), (second, b"bad"), ("train.py", b"")]), WANTED)
+            assert found.files.get("model.py") != b"bad"
+            assert found.files["train.py"] == b""
+            assert found.notes
+
+    @pytest.mark.parametrize(
+        "name", ["/etc/model.py", "../model.py", "a/../../model.py", "C:\\model.py", "..\\model.py"]
+    )
+    def test_names_that_lead_out(self, name: str) -> None:
+        found = read(zipped([(member(name, 0), b""), ("train.py", b"")]), WANTED)
+        assert found.files == {"train.py": b""}
+        assert "leads out" in found.notes[0]
+
+    def test_other_spellings(self) -> None:
+        found = read(zipped({"Model.py": b"", "train.py": b""}), WANTED)
+        assert found.files == {"train.py": b""}
+        assert "expected model.py" in found.notes[0]
+
+    def test_archives_are_not_opened(self) -> None:
+        found = read(zipped({"inner.zip": zipped(FILES), "train.py": b""}), WANTED)
+        assert found.files == {"train.py": b""}
+        self.note(found, "inner.zip", "not opened")
+
+    def test_encrypted_members(self) -> None:
+        data = bytearray(zipped({"model.py": b"x"}))
+        data[data.index(b"PK\1\2") + 8] |= 1
+        data[6] |= 1
+        self.note(read(bytes(data), WANTED), "model.py", "encrypted")
+
+    def test_large_members(self) -> None:
+        rng = os.urandom(submission.MAX_FILE + 1)
+        self.note(read(zipped({"model.py": rng}), WANTED), "model.py", "KiB")
+
+    def test_members_that_lie_about_their_size(self) -> None:
+        data = bytearray(zipped({"model.py": b"#" * (4 << 20)}))
+        head = data.index(b"PK\1\2")
+        for at in (head + 24, 22):
+            data[at : at + 4] = struct.pack("<I", 100)
+        assert read(bytes(data), WANTED).files == {}
+
+    def test_bombs(self) -> None:
+        self.note(read(zipped({"model.py": b" " * (500 << 10)}), WANTED), "model.py", "compressed")
+        many = zipped({f"{k}.py": b"" for k in range(submission.MAX_MEMBERS + 1)})
+        with pytest.raises(SubmissionError, match="5000 members"):
+            read(many, WANTED)
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_unusual_compression(self, method: int) -> None:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", method) as archive:
+            archive.writestr("model.py", b"x = 1")
+        self.note(read(stream.getvalue(), WANTED), "model.py", "unusual")
+
+    @pytest.mark.parametrize("data", [b"", b"PK", b"PK\3\4" + bytes(99), zipped(FILES)[:-30], b"#!/bin/sh\n"])
+    def test_no_zip(self, data: bytes) -> None:
+        with pytest.raises(SubmissionError, match="expected a zip"):
+            read(data, WANTED)
+
+    def test_a_damaged_member(self) -> None:
+        data = bytearray(zipped({"model.py": bytes(range(32, 120)) * 9, "train.py": b""}))
+        data[50:60] = b"\xff" * 10
+        found = read(bytes(data), WANTED)
+        self.note(found, "model.py", "damaged")
+        assert found.files == {"train.py": b""}
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"\xff\xfex\0",
+            "x = 'é'".encode("latin-1"),
+            b"# coding: rot13\n",
+            b"# coding: idna\n",
+            b"# coding: none\n",
+            b"\0",
+        ],
+    )
+    def test_no_text(self, content: bytes) -> None:
+        found = read(zipped({"model.py": content, "train.py": b""}), WANTED)
+        assert list(found.files) == ["train.py"]
+        assert len(found.notes) == 1
+
+    def test_nothing_of_what_was_asked_for(self, tmp_path: Path) -> None:
+        for found in both(tmp_path, {"report.pdf": b"%PDF"}):
+            assert found.files == {}
+            assert "none of the files asked for is there" in found.notes[0]
+
+    def test_no_submission_at_all(self, tmp_path: Path) -> None:
+        with pytest.raises(SubmissionError, match="ada is neither"):
+            read(tmp_path / "ada", WANTED)
+
+    def test_notes_stay_few(self) -> None:
+        found = read(zipped([(f"../{k}", b"") for k in range(500)]), WANTED)
+        assert len(found.notes) <= submission.MAX_NOTES + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes in folders")
+class TestFolders:
+    def test_links_pipes_and_unreadable_files(self, tmp_path: Path) -> None:
+        root = folder(tmp_path / "ada", {"train.py": b"x"})
+        (tmp_path / "secret").mkdir()
+        (tmp_path / "secret" / "fc.py").write_bytes(b"secret")
+        (root / "model.py").symlink_to(tmp_path / "secret" / "fc.py")
+        (root / "layers").symlink_to(tmp_path / "secret")
+        (root / "loop").symlink_to(root)
+        os.mkfifo(root / "sgd.py")
+        found = read(root, (*WANTED, "sgd.py"))
+        assert found.files == {"train.py": b"x"}
+        assert sum("link" in note for note in found.notes) == 4
+
+    def test_deep_folders_are_not_followed_without_end(self, tmp_path: Path) -> None:
+        deep = "/".join("d" * 40)
+        found = read(folder(tmp_path / "ada", {**FILES, f"{deep}/model.py": b"deep"}), WANTED)
+        assert found.files == FILES
+
+
+HONEST = '''
+"""My layer."""
+from __future__ import annotations
+import math
+import numpy as np
+from handgrad.layers.base import Layer, Param
+
+EPS = 1e-12
+
+def sigmoid(z):
+    z = np.asarray(z, dtype=np.float64)
+    return 1.0 / (1.0 + np.exp(-np.clip(z, -500, 500)))
+
+class Sigmoid(Layer):
+    def forward(self, x):
+        x = self.as_array(x)
+        self.cache = sigmoid(x)
+        print("forward", x.shape)
+        return self.cache
+
+    def backward(self, upstream):
+        y = self.recall()
+        dx = np.zeros_like(y)
+        for i in range(len(y)):
+            for j in range(y.shape[1]):
+                dx[i, j] = upstream[i, j] * y[i, j] * (1 - y[i, j])
+        scale = 1 / (np.abs(dx).sum() + EPS)
+        assert scale > 0
+        return dx + 0 * sigmoid(y), {}
+
+if __name__ == "__main__":
+    from handgrad.gradcheck import gradcheck
+    gradcheck(Sigmoid(), np.zeros((2, 3)))
+'''
+
+
+class TestPolicy:
+    def test_honest_code_has_no_flags(self) -> None:
+        assert flags("sigmoid.py", HONEST) == []
+
+    def test_the_source_itself_has_none_beyond_what_it_hands_out(self) -> None:
+        root = Path(submission.__file__).parents[1]
+        for path in [*root.glob("layers/*.py"), *root.glob("losses/*.py"), *root.glob("optim/*.py"), root / "model.py"]:
+            source = path.read_text(encoding="utf-8")
+            assert [flag for flag in flags(path.name, source) if path.name != "base.py"] == []
+            assert flags(path.name, source, source) == []
+
+    @pytest.mark.parametrize(
+        ("line", "kind", "says"),
+        [
+            ("import torch", "forbidden", "torch"),
+            ("import numpy as np, jax.numpy as jnp", "forbidden", "jax"),
+            ("from autograd import grad", "forbidden", "autograd"),
+            ("__import__('sympy')", "forbidden", "sympy"),
+            ("importlib.import_module('tensorflow.math')", "forbidden", "tensorflow"),
+            ("exec('import casadi')", "forbidden", "casadi"),
+            ("np.allclose = lambda *a: True", "tampering", "np.allclose"),
+            ("import numpy as xp\nxp.linalg.norm = None", "tampering", "xp.linalg.norm"),
+            ("setattr(np, 'array', None)", "tampering", "setattr"),
+            ("del np.dot", "tampering", "np.dot"),
+            ("().__class__.__mro__[1].__subclasses__()", "tampering", "__subclasses__"),
+            ("sys._getframe(1).f_back.f_locals", "tampering", "f_locals"),
+            ("getattr(f, '__globals__')", "tampering", "__globals__"),
+            ("import gc", "tampering", "gc"),
+            ("import inspect", "tampering", "inspect"),
+            ("import ctypes", "tampering", "ctypes"),
+            ("eval('1')", "tampering", "eval"),
+            ("sys.modules['handgrad']", "tampering", "modules"),
+            ("sys.stdout = None", "tampering", "stdout"),
+            ("class A:\n    def __eq__(self, other): return True", "tampering", "__eq__"),
+            ("globals()['x'] = 1", "tampering", "globals"),
+            ("open('/etc/passwd')", "outside", "open"),
+            ("np.load('answers.npy')", "outside", "load"),
+            ("import os", "outside", "os"),
+            ("import socket", "outside", "socket"),
+            ("from subprocess import run", "outside", "subprocess"),
+            ("from concurrent.futures import ThreadPoolExecutor", "outside", "concurrent"),
+            ("os._exit(0)", "outside", "_exit"),
+            ("from handgrad.gradcheck import numeric", "numeric", "gradcheck"),
+            ("from scipy.optimize import approx_fprime", "numeric", "scipy.optimize"),
+        ],
+    )
+    def test_what_is_looked_at(self, line: str, kind: str, says: str) -> None:
+        found = flags("fc.py", f"import handgrad\n{line}\n")
+        assert any(flag.kind == kind and says in flag.what and flag.line >= 2 for flag in found), found
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "return self.forward(upstream)",
+            "return self(upstream)",
+            "f = self.forward\n        return f(upstream)",
+            "return getattr(self, 'forward')(upstream)",
+            "return type(self).forward(self, upstream)",
+            "return self.helper(upstream)",
+            "return (self.shift(x + 1e-6) - self.shift(x)) / 1e-6",
+            "h = 1e-5\n        return (a - b) / (2 * h)",
+            "return (a - b) / self.step",
+            "return (a - b) / STEP",
+            "return np.imag(upstream + 1j) / h",
+            "z = upstream.astype(complex)\n        return z",
+            "z = np.zeros(3, dtype='complex128')\n        return z",
+            "return np.stack([self.shift(e) for e in np.eye(3)])",
+            "for i in range(3):\n            y = self.shift(upstream)\n        return y",
+        ],
+    )
+    def test_numeric_backwards(self, body: str) -> None:
+        code = f"""
+import numpy as np
+STEP = 10 ** -7
+class FC:
+    def __init__(self): self.step = 1e-4
+    def shift(self, x): return x @ self.W
+    def forward(self, x): return self.shift(x)
+    def helper(self, u): return self.other(u)
+    def other(self, u): return self.forward(u)
+    def backward(self, upstream):
+        {body}
+"""
+        assert {flag.kind for flag in flags("fc.py", code)} == {"numeric"}
+
+    def test_what_was_handed_out_is_not_flagged(self) -> None:
+        given = "import signal\nimport threading\n"
+        assert flags("train.py", given, given) == []
+        assert [flag.what for flag in flags("train.py", given + "import os\n", given)] == ["imports os"]
+
+    @pytest.mark.parametrize("code", ["def f(:", "\0", "(" * 5000, dedent("  x\n y")])
+    def test_no_python_has_no_flags(self, code: str) -> None:
+        assert flags("fc.py", code) == []
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "-" * 50_000 + "1",
+            "not " * 20_000 + "1",
+            "np" + ".a" * 40_000 + " = 1",
+            "a" + "[0]" * 30_000,
+            "+".join(["1"] * 40_000),
+            "if 1: pass\n" + "elif 1: pass\n" * 7000,
+            "def backward(): f()\n" + "def f(): f()\n" * 7000,
+            "def backward(): return " + "[" * 90 + "f()" + " for a in b]" * 90,
+            "# " + "x" * 200_000,
+        ],
+    )
+    def test_code_made_to_keep_the_reader_busy(self, code: str) -> None:
+        begun = time.process_time()
+        assert len(flags("fc.py", code)) <= 2
+        assert time.process_time() - begun < 5
