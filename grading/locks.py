@@ -14,6 +14,7 @@ import ctypes
 import os
 import resource
 import signal
+import stat
 import sys
 from collections.abc import Callable, Sequence
 
@@ -28,7 +29,7 @@ FIRST_UID, UIDS, NOBODY = 61184, 4336, 65534
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_SECCOMP = 1, 4, 8, 22
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 36, 38, 2
-CAP_DAC_READ_SEARCH, CAPABILITY_VERSION = 2, 0x20080522
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAPABILITY_VERSION = 1, 2, 0x20080522
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 ACCESSES = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # Landlock's version -> how many kinds of access to files it handles
@@ -156,22 +157,38 @@ def _landlock(view: Sequence[str], folders: Sequence[str]) -> None:
 def _become_nobody(needed: Sequence[str]) -> None:
     if os.geteuid() != 0:
         return
+    head = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    _checked(_libc.capget(ctypes.byref(head), ctypes.byref(sets)))
+    readers = [1 << number for number in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if sets[1] >> number & 1]
+    # The interpreter may lie in root's home. A root that could not give on how to read there stays root, unprivileged.
+    kept = 0 if all(map(_open_to_all, needed)) else readers[0] if readers else None
     _prctl(PR_SET_KEEPCAPS, 1)
     try:
-        os.setgroups([])
-        for uid in (FIRST_UID + os.getpid() % UIDS, NOBODY):  # a container may know few users
-            with contextlib.suppress(OSError):
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
-                break
-        else:
-            raise PermissionError("no user to become")
+        if kept is None:
+            raise PermissionError("the interpreter could no longer be read")
+        _change_user()
     finally:
-        reachable = all(os.access(path, os.R_OK) for path in needed)
-        kept = 0 if reachable else 1 << CAP_DAC_READ_SEARCH  # the interpreter may lie in root's home
-        head = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-        sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
-        _checked(_libc.capset(ctypes.byref(head), ctypes.byref(sets)))
+        _checked(_libc.capset(ctypes.byref(head), ctypes.byref((ctypes.c_uint32 * 6)(kept or 0, kept or 0))))
+
+
+def _open_to_all(path: str) -> bool:
+    """Whether every user may enter and list the folder `path`."""
+    folders = [path]
+    while folders[-1] != os.path.dirname(folders[-1]):
+        folders.append(os.path.dirname(folders[-1]))
+    modes = [os.stat(folder).st_mode for folder in folders]
+    return bool(modes[0] & stat.S_IROTH) and all(mode & stat.S_IXOTH for mode in modes)
+
+
+def _change_user() -> None:
+    os.setgroups([])
+    for uid in (FIRST_UID + os.getpid() % UIDS, NOBODY):  # a container may know few users
+        with contextlib.suppress(OSError):
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            return
+    raise PermissionError("there is no user to become")
 
 
 def _seccomp(program: bytes) -> None:
