@@ -38,6 +38,9 @@ class Container(Layer):
     Errors say in which layer they arose: `Sequential[2] FC(128, 10): input must be ...`.
     """
 
+    inputs: tuple[str, ...] = ()
+    """The names of the inputs, where these have any, as in a graph."""
+
     def __init__(self, layers: tuple[Layer, ...]) -> None:
         self.layers = layers
         self._params, self._names = self._named_parameters()

@@ -38,7 +38,7 @@ class Sequential(Container):
         self._first = next((i for i, layer in enumerate(layers) if layer.params), 0)
 
     def forward(self, x: npt.ArrayLike) -> Any:
-        # BEGIN SOLUTION sequential.forward points=5
+        # BEGIN SOLUTION sequential.forward points=6
         parts = self._no_parts if self.workspace is None else self._prepared(self.workspace).parts
         caches: list[Any] = []
         try:
@@ -56,7 +56,7 @@ class Sequential(Container):
         # END SOLUTION
 
     def backward(self, upstream: npt.ArrayLike) -> tuple[Array, Grads]:
-        # BEGIN SOLUTION sequential.backward points=10
+        # BEGIN SOLUTION sequential.backward points=12
         caches = self.recall()
         workspace = self._prepared(self.workspace or Workspace(Grads.like(self.params)))
         dx, i = upstream, len(self.layers)

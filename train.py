@@ -137,7 +137,7 @@ def train(
                 if not math.isfinite(run.value):
                     display.end_epoch()
                     raise NonFiniteLoss(_explanation(run, x), history)
-                # BEGIN SOLUTION train.update points=6
+                # BEGIN SOLUTION train.update points=8
                 dx, grads = model.backward(loss.backward())  # 2 backward: the chain rule, layer by layer
                 optimizer.step(grads)  # 3 update: W -= lr * dL/dW
                 # END SOLUTION

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handgrad.checking.copies import copy_of, generators_in, parts_of
-from handgrad.graph import Graph
+from handgrad.container import Container
 from handgrad.params import Array
 
 Point: TypeAlias = dict[str, Array]
@@ -208,7 +208,7 @@ class Subject:
 
 def input_names(layer: Any, count: int) -> list[str]:
     """The names that forward gives its first `count` arguments, or a graph its inputs."""
-    if isinstance(layer, Graph):
+    if isinstance(layer, Container) and layer.inputs:
         return list(layer.inputs[:count])
     try:
         parameters = inspect.signature(layer.forward).parameters.values()

@@ -18,7 +18,7 @@ class Sigmoid(Layer):
 
     def forward(self, x: npt.ArrayLike) -> Array:
         x = self.as_input(x)
-        # BEGIN SOLUTION sigmoid.forward points=4
+        # BEGIN SOLUTION sigmoid.forward points=5
         y = np.negative(x, out=self.out_like("y", x))
         with np.errstate(over="ignore"):  # exp(-x) = inf gives the right y = 0
             np.exp(y, out=y)

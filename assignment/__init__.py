@@ -1,0 +1,1 @@
+"""What an assignment is, and the student's side of it."""

@@ -1,0 +1,44 @@
+"""The files of a source tree."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from handgrad.assignment.tables import AssignmentError
+
+NEEDED = ("course/assignment.toml", "setup.cfg", "__init__.py")
+CACHES = {"__pycache__", "build", "dist", "runs", "venv"}
+
+
+def source_files(source: Path) -> dict[str, bytes]:
+    """Path -> content of every file: those that git tracks if the tree is a checkout, else all but caches.
+
+    AssignmentError where the folder is no source tree of an assignment.
+    """
+    for name in NEEDED:
+        if not (source / name).is_file():
+            raise AssignmentError(f"{source}: expected a source tree of handgrad with a file {name}, there is none")
+    names = _tracked(source) if (source / ".git").exists() else None
+    if names is None:
+        names = sorted(
+            path.relative_to(source).as_posix()
+            for path in source.rglob("*")
+            if path.is_file() and not any(map(_is_cache, path.relative_to(source).parts))
+        )
+    return {name: (source / name).read_bytes() for name in names if (source / name).is_file()}
+
+
+def _tracked(source: Path) -> list[str] | None:
+    """What git tracks, sorted; None where there is no git."""
+    try:
+        result = subprocess.run(["git", "-C", str(source), "ls-files", "-z"], capture_output=True, check=False)
+    except OSError:
+        return None
+    names = [name for name in result.stdout.decode("utf-8", "surrogateescape").split("\0") if name]
+    return sorted(names) if result.returncode == 0 else None
+
+
+def _is_cache(name: str) -> bool:
+    is_hidden = name.startswith(".") and name != ".gitignore"
+    return is_hidden or name in CACHES or name.endswith((".egg-info", ".pyc"))
