@@ -24,7 +24,7 @@ def source_files(source: Path) -> dict[str, bytes]:
         names = sorted(
             path.relative_to(source).as_posix()
             for path in source.rglob("*")
-            if path.is_file() and not any(map(_is_cache, path.relative_to(source).parts))
+            if path.is_file() and not any(map(is_cache, path.relative_to(source).parts))
         )
     return {name: (source / name).read_bytes() for name in names if (source / name).is_file()}
 
@@ -39,6 +39,7 @@ def _tracked(source: Path) -> list[str] | None:
     return sorted(names) if result.returncode == 0 else None
 
 
-def _is_cache(name: str) -> bool:
+def is_cache(name: str) -> bool:
+    """Whether a file or folder of that name is made by tools, or hidden."""
     is_hidden = name.startswith(".") and name != ".gitignore"
     return is_hidden or name in CACHES or name.endswith((".egg-info", ".pyc"))

@@ -1,0 +1,1 @@
+"""The commands of `handgrad`, one a file: `add(commands)` adds a parser, whose `run(arguments)` gives the exit code."""
