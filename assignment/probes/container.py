@@ -1,0 +1,163 @@
+"""What is asked of a container: Sequentials of toy layers, which change shapes and do not commute.
+
+`options["layers"]` is the model: ["Pick", k, columns], ["Bend"], ["Stretch", t, s] with names of arrays, and
+["Sequential", layer, ...] in it. Steps:
+
+    forward result x            calls the model; the result's name may be None: not reported
+    prepare x                   runs the toys one by one, and puts their caches where forward would have
+    backward suffix upstream
+    after [arrays]              reports the arrays that were handed in as they are now
+    params                      reports the toys' parameters as they are now
+    kept                        reports every earlier result as it is now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from handgrad.assignment.probes import toys
+from handgrad.assignment.probes.probe import Probe, Step, mixed, pair, sizes_apart, taken
+from handgrad.params import Array
+
+
+def run(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
+    """The results of the script's steps by name."""
+    cls = getattr(import_module(f"handgrad.{probe.module}"), probe.name)
+    held = {name: array.copy() for name, array in probe.arrays.items()}
+    model = cls(*[_built(layer, held, cls) for layer in probe.options["layers"]])
+    returned: dict[str, Any] = {}
+    results: dict[str, Array] = {}
+
+    def report(name: str, value: Any) -> None:
+        results[name] = taken(value, name)
+        returned[name] = value
+
+    for word, *rest in script:
+        if word == "forward":
+            result, x = rest
+            y = model.forward(held[x])
+            if result is not None:
+                report(result, y)
+        elif word == "prepare":
+            _prepare(model, held[rest[0]], cls)
+        elif word == "backward":
+            suffix, upstream = rest
+            dx, grads = pair(model.backward(held[upstream]), "backward")
+            report("dx" + suffix, dx)
+            for parameter, gradient in grads.items():
+                report(f"gradient of {parameter}{suffix}", gradient)
+        elif word == "after":
+            results.update({f"{array} afterwards": held[array].copy() for array in rest[0]})
+        elif word == "params":
+            results.update({f"parameter {p} afterwards": taken(v, p) for p, v in model.params.items()})
+        elif word == "kept":
+            results.update({f"{label} later": taken(value, label) for label, value in returned.items()})
+    return results
+
+
+def _built(layer: Sequence[Any], held: Mapping[str, Array], cls: type) -> Any:
+    kind, *arguments = layer
+    if kind == "Sequential":
+        return cls(*[_built(inner, held, cls) for inner in arguments])
+    return getattr(toys, kind)(*[held[name] for name in arguments])
+
+
+def _prepare(model: Any, x: Array, cls: type) -> Array:
+    for layer in model.layers:
+        x = _prepare(layer, x, cls) if isinstance(layer, cls) else layer.forward(x)
+    model.cache = [layer.cache for layer in model.layers]
+    return x
+
+
+# Drawing.
+
+
+class Drawing:
+    """Draws a model layer by layer, of arrays that it names."""
+
+    def __init__(self, rng: np.random.Generator, width: int, rows: int) -> None:
+        self.rng, self.width = rng, width
+        self.arrays: dict[str, Array] = {"x": mixed(rng, rows, width)}
+        self.layers: list[Any] = []
+        self.rows = rows
+
+    def pick(self, width: int) -> list[str]:
+        n = len(self.arrays)
+        columns = self.rng.permutation(np.resize(self.rng.permutation(self.width), width))
+        self.arrays.update({f"k{n}": mixed(self.rng, width), f"columns{n}": columns})
+        self.width = width
+        return ["Pick", f"k{n}", f"columns{n}"]
+
+    def stretch(self) -> list[str]:
+        n = len(self.arrays)
+        self.arrays.update({f"t{n}": self.rng.uniform(-0.5, 0.5, 1), f"s{n}": mixed(self.rng, 1)})
+        return ["Stretch", f"t{n}", f"s{n}"]
+
+    def more(self, rows: int, suffix: str, x_width: int) -> None:
+        """Another batch and its upstream gradient."""
+        self.arrays[f"x{suffix}"] = mixed(self.rng, rows, x_width)
+        self.arrays[f"upstream{suffix}"] = mixed(self.rng, rows, self.width)
+
+    def probe(self, layers: Sequence[Any], script: Sequence[Step]) -> Probe:
+        self.arrays["upstream"] = mixed(self.rng, self.rows, self.width)
+        return Probe("container", "model", "Sequential", {"layers": list(layers)}, self.arrays, script)
+
+
+def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, Probe]]:
+    """The probes of a container's forward or backward; ValueError for another step."""
+    if step not in ("forward", "backward"):
+        raise ValueError(f"{part}.{step}: nothing is known to ask of it; known are forward and backward")
+    script: list[Step] = [["forward", "y", "x"]]
+    if step == "backward":
+        script = _either([["forward", None, "x"], ["backward", "", "upstream"]])
+    widths = sizes_apart(rng, 5)
+
+    d = Drawing(rng, widths[0], widths[4])
+    yield "values", d.probe([d.pick(widths[1]), ["Bend"], d.pick(widths[2])], script)
+    d = Drawing(rng, widths[0], widths[4])
+    yield "values", d.probe([d.stretch(), ["Bend"], d.pick(widths[2]), d.stretch(), d.pick(widths[3])], script)
+
+    for rows, batch in ((1, widths[0]), (widths[3], widths[3])):
+        d = Drawing(rng, batch, rows)
+        yield "other sizes", d.probe([d.pick(widths[1]), d.stretch(), ["Bend"], d.pick(widths[0])], script)
+    d = Drawing(rng, widths[0], widths[1])
+    layers: list[Any] = [layer for _ in range(4) for layer in (d.pick(int(rng.integers(2, 9))), ["Bend"], d.stretch())]
+    yield "other sizes", d.probe(layers, script)
+
+    for kinds in ("Pick",), ("Bend",), ("Bend", "Bend"), ("Bend", "Pick"), ("Pick", "Bend"), ():
+        d = Drawing(rng, widths[0], widths[1])
+        yield "special values", d.probe([d.pick(widths[2]) if kind == "Pick" else [kind] for kind in kinds], script)
+    d = Drawing(rng, widths[0], widths[4])
+    layers = [d.stretch(), ["Sequential", d.pick(widths[1]), ["Bend"], d.stretch()], d.pick(widths[2])]
+    layers.append(["Sequential", ["Sequential", d.pick(widths[3])], ["Bend"]])
+    yield "special values", d.probe(layers, script)
+
+    d = Drawing(rng, widths[0], widths[4])
+    layers = [d.pick(widths[1]), ["Bend"], d.stretch(), d.pick(widths[2])]
+    d.more(widths[3], " later", widths[0])
+    d.more(widths[4], " second", widths[0])
+    if step == "forward":
+        calls: list[Step] = [["forward", "y", "x"], ["forward", "y of the second batch", "x later"]]
+        calls += [["forward", "y of the first batch again", "x"], ["after", ["x", "x later"]], ["params"], ["kept"]]
+        yield "contract", d.probe(layers, calls)
+    else:
+        calls = [["forward", None, "x"], ["backward", "", "upstream"]]
+        calls += [["backward", " of a second backward", "upstream second"], ["forward", None, "x later"]]
+        calls += [["backward", " of the second batch", "upstream later"]]
+        calls += [["after", ["x", "x later", "upstream", "upstream second", "upstream later"]], ["params"], ["kept"]]
+        yield "contract", d.probe(layers, _either(calls))
+    d = Drawing(rng, widths[0], widths[4])
+    layers = [d.pick(widths[1]), ["Bend"], d.stretch(), d.pick(widths[2])]
+    single = d.probe(layers, script)
+    arrays = {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in single.arrays.items()}
+    yield "contract", Probe(single.kind, single.module, single.name, single.options, arrays, script)
+
+
+def _either(script: Sequence[Step]) -> list[Step]:
+    """The script, and a second attempt that does without the student's forward."""
+    second = [["prepare", step[2]] if step[0] == "forward" else step for step in script]
+    return [*script, ["or"], *second]

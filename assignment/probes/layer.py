@@ -1,0 +1,367 @@
+"""What is asked of layers and losses.
+
+Steps, `a` being the name of one object of the class:
+
+    make a arguments options                a new object
+    set a W array                           writes the array into its parameter W
+    forward a result [inputs]               calls it; the result's name may be None: not reported
+    cache a array                           puts the array where forward would have left it
+    backward a suffix upstream [names]      upstream: an array's name, a number, or None for the default
+    after [arrays]                          reports the arrays that were handed in as they are now
+    params a suffix                         reports the parameters as they are now
+    kept                                    reports every earlier result as it is now
+    shared                                  reports whether results share memory with one another or with what came in
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from handgrad.assignment.probes.probe import Probe, Step, mixed, pair, sizes_apart, taken
+from handgrad.losses.base import Loss
+from handgrad.params import Array
+
+
+def run(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
+    """The results of the script's steps by name."""
+    cls = getattr(import_module(f"handgrad.{probe.module}"), probe.name)
+    held = {name: array.copy() for name, array in probe.arrays.items()}
+    objects: dict[str, Any] = {}
+    returned: dict[str, Any] = {}
+    results: dict[str, Array] = {}
+
+    def report(name: str, value: Any) -> None:
+        results[name] = taken(value, name)
+        returned[name] = value
+
+    for word, *rest in script:
+        if word == "make":
+            name, arguments, options = rest
+            objects[name] = cls(*arguments, **options)
+        elif word == "set":
+            name, parameter, array = rest
+            objects[name].params[parameter][...] = held[array]
+        elif word == "forward":
+            name, result, inputs = rest
+            y = objects[name].forward(*[held[x] for x in inputs])
+            if result is not None:
+                report(result, y)
+        elif word == "cache":
+            name, array = rest
+            objects[name].cache = held[array]
+        elif word == "backward":
+            name, suffix, upstream, names = rest
+            given = [] if upstream is None else [held[upstream] if isinstance(upstream, str) else upstream]
+            back = objects[name].backward(*given)
+            dx, grads = (back, {}) if isinstance(objects[name], Loss) else pair(back, "backward")
+            for label, gradient in zip(names, dx if len(names) > 1 else [dx], strict=True):
+                report(label + suffix, gradient)
+            for parameter, gradient in grads.items():
+                report(f"d{parameter}{suffix}", gradient)
+        elif word == "after":
+            results.update({f"{array} afterwards": held[array].copy() for array in rest[0]})
+        elif word == "params":
+            name, suffix = rest
+            results.update({f"{p}{suffix} afterwards": taken(v, p) for p, v in objects[name].params.items()})
+        elif word == "kept":
+            results.update({f"{label} later": taken(value, label) for label, value in returned.items()})
+        elif word == "shared":
+            params = [array for one in objects.values() for array in one.params.values()]
+            results["shared memory"] = np.array(_sharing(list(returned.values()), [*held.values(), *params]))
+    return results
+
+
+def _sharing(results: list[Any], given: list[Array]) -> float:
+    arrays = [one for one in results if isinstance(one, np.ndarray) and one.ndim]
+    others = [(a, b) for i, a in enumerate(arrays) for b in (*arrays[:i], *given)]
+    return float(any(np.shares_memory(a, b) for a, b in others))
+
+
+# Drawing.
+
+CACHED = {"fc": "x", "relu": "x", "sigmoid": "y"}
+"""What the handout's backward of these finds in the cache: the input, or an output, any numbers between 0 and 1."""
+
+VIEWS = ("Flatten", "Transpose", "Sum")
+"""Their results may be views of what came in."""
+
+
+def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, Probe]]:
+    """The probes of a layer's forward or backward. ValueError for a class that the gradient checker does not know."""
+    from handgrad.checking.specimens import SPECIMENS  # the child, which only runs probes, has no checker
+
+    by_name = {name.lower(): name for name in SPECIMENS}
+    cls = by_name.get(part.replace("_", ""))
+    folder = next((f for f in ("layers", "losses") if find_spec(f"handgrad.{f}.{part}")), None)
+    if cls is None or folder is None or step not in ("forward", "backward"):
+        raise ValueError(f"{part}.{step}: nothing is known to ask of it; known are forward and backward of {by_name}")
+    kind = Kind(part, cls, folder == "losses", SPECIMENS[cls][0], rng)
+    for check, case in kind.cases():
+        yield check, (kind.forward(case) if step == "forward" else kind.backward(case))
+    yield "contract", kind.forward_contract() if step == "forward" else kind.backward_contract()
+    yield "contract", (kind.forward if step == "forward" else kind.backward)(kind.single())
+
+
+class Case:
+    """A layer at given sizes with given arrays: `inputs` in the order of forward, the labels among them."""
+
+    def __init__(self, arguments: Sequence[Any], options: Mapping[str, Any], inputs: Mapping[str, Array]) -> None:
+        self.arguments, self.options = list(arguments), dict(options)
+        self.inputs = dict(inputs)
+        self.params: dict[str, Array] = {}
+        self.shape: tuple[int, ...] = ()
+
+
+class Kind:
+    """Draws the probes of one class."""
+
+    def __init__(self, part: str, cls: str, is_loss: bool, specimen: Any, rng: np.random.Generator) -> None:
+        self.part, self.cls, self.is_loss, self.specimen, self.rng = part, cls, is_loss, specimen, rng
+        self.module = f"{'losses' if is_loss else 'layers'}.{part}"
+
+    # Where to look.
+
+    def cases(self) -> Iterator[tuple[str, Case]]:
+        symbols = list(self.specimen.sizes)
+        apart = dict(zip(symbols, sizes_apart(self.rng, len(symbols), 3), strict=True))
+        yield "values", self.case(apart)
+        if len(symbols) < 4:
+            yield "values", self.case(dict(zip(symbols, sizes_apart(self.rng, len(symbols), 9, 17), strict=True)))
+        batch, *features = symbols
+        some = int(self.rng.integers(2, 6))
+        yield "other sizes", self.case({**apart, batch: 1})
+        yield "other sizes", self.case(dict.fromkeys(symbols, some))
+        if not self.is_loss:
+            yield "other sizes", self.case({**apart, features[0]: 1})
+            yield "other sizes", self.case({**apart, features[-1]: 1})
+            yield "other sizes", self.case(dict.fromkeys(symbols, 1))
+        else:
+            yield "other sizes", self.case({**apart, features[0]: 2})
+        if self.specimen.inputs == {"x": "N D"} and not self.specimen.domain and self.part != "fc":
+            yield "other sizes", self.shaped(some + 1)
+            yield "other sizes", self.shaped(2, 1, some, 3)
+        special = getattr(self, f"special_{self.part}", self.special)
+        for case in special(apart):
+            yield "special values", case
+
+    def case(self, sizes: Mapping[str, int], labels: Array | None = None) -> Case:
+        specimen, rng = self.specimen, self.rng
+        inputs = {}
+        for name, shape in specimen.inputs.items():
+            inputs[name] = mixed(rng, *[sizes[symbol] for symbol in shape.split()])
+            low, high = (specimen.domain or {}).get(name, (None, None))
+            if low is not None or high is not None:
+                inputs[name] = np.abs(inputs[name]) / (2.5 if high is not None else 1) + (low or 0)
+        if labels is not None:
+            inputs["labels"] = labels
+        elif specimen.extra is not None:
+            inputs.update({f"labels{i or ''}": np.asarray(e) for i, e in enumerate(specimen.extra(sizes, rng))})
+        options = dict(specimen.options)
+        if self.cls == "Dropout":
+            options["rng"] = int(rng.integers(2**31))
+        if self.part == "fc":
+            options["dtype"] = "float64"
+        case = Case(specimen.arguments(sizes), options, inputs)
+        if self.part == "fc":
+            self.give_params(case, sizes["D"], sizes["M"])
+            case.shape = (sizes["N"], sizes["M"])
+        return case
+
+    def give_params(self, case: Case, inputs: int, outputs: int) -> None:
+        case.params = {"W": mixed(self.rng, outputs, inputs)}
+        if case.options.get("bias", True):
+            case.params["b"] = mixed(self.rng, outputs)
+
+    def shaped(self, *shape: int) -> Case:
+        """The case of an elementwise layer, or a softmax, which takes any shape."""
+        return Case(self.specimen.arguments(self.specimen.sizes), self.specimen.options, {"x": mixed(self.rng, *shape)})
+
+    def single(self) -> Case:
+        """In single precision throughout."""
+        case = self.case(
+            dict(zip(self.specimen.sizes, sizes_apart(self.rng, len(self.specimen.sizes), 3), strict=True))
+        )
+        if "dtype" in case.options:
+            case.options["dtype"] = "float32"
+        for arrays in (case.inputs, case.params):
+            arrays.update({n: a.astype(np.float32) for n, a in arrays.items() if a.dtype.kind == "f"})
+        return case
+
+    def special(self, sizes: Mapping[str, int]) -> Iterator[Case]:
+        case = self.case(sizes)
+        for name in self.specimen.inputs:
+            if not self.specimen.domain and case.inputs[name].dtype.kind == "f":
+                case.inputs[name] = np.round(case.inputs[name] * 2) * 8
+        yield case
+
+    def special_fc(self, sizes: Mapping[str, int]) -> Iterator[Case]:
+        case = self.case(sizes)
+        case.inputs["x"][0] = 0
+        case.inputs["x"][1] *= 1e3
+        yield case
+        case = self.case(sizes)
+        case.options["bias"] = False
+        del case.params["b"]
+        yield case
+
+    def special_relu(self, sizes: Mapping[str, int]) -> Iterator[Case]:
+        x = mixed(self.rng, 6, 4)
+        x[self.rng.permutation(6)[:4], [0, 1, 2, 3]] = 0.0, -0.0, 0.0, -0.0
+        yield Case([], {}, {"x": x})
+        yield Case([], {}, {"x": np.zeros((3, 4))})
+        tiny = np.array([1e-30, -1e-30, 1e-12, -1e-12])
+        yield Case([], {}, {"x": self.rng.permutation(np.stack([tiny, tiny * 1e30, tiny * 1e8]))})
+        yield Case([], {}, {"x": self.rng.permutation(np.array([[1e30, -1e30], [3e20, -3e20], [0.0, 1e30]]))})
+
+    def special_sigmoid(self, sizes: Mapping[str, int]) -> Iterator[Case]:
+        yield Case([], {}, {"x": self.rng.permutation(np.array([1e4, -1e4, 800, -800, 0.0, 30, -30, 90, -90]))[None]})
+        yield Case([], {}, {"x": -np.abs(mixed(self.rng, 3, 4)) * 1e3})
+        yield Case([], {}, {"x": np.abs(mixed(self.rng, 3, 4)) * 1e3})
+
+    def special_softmax_ce(self, sizes: Mapping[str, int]) -> Iterator[Case]:
+        rows, classes = sizes["N"], sizes["C"]
+        for labels in (
+            self.rng.dirichlet(np.ones(classes), rows),
+            self.rng.permuted(np.eye(classes)[[0] * rows], axis=1),
+        ):
+            yield self.case(sizes, labels)
+        square = dict.fromkeys(sizes, classes)
+        yield self.case(square, self.rng.dirichlet(np.ones(classes), classes))
+        for size in (50.0, 1000.0, 2.0**20):  # whole numbers, which single precision has, too
+            case = self.case(sizes)
+            case.inputs["scores"] = np.rint(case.inputs["scores"] * 4) * size / 4
+            yield case
+        case = self.case(sizes, self.rng.dirichlet(np.ones(classes), rows))
+        case.inputs["scores"] = np.rint(case.inputs["scores"] * 4) * 256
+        yield case
+        for offset in (-1e4, 1e4):
+            case = self.case(sizes)
+            case.inputs["scores"] = np.rint(case.inputs["scores"] * 4) / 4 + offset
+            yield case
+        case = self.case(sizes)
+        case.inputs["scores"] = np.zeros((rows, classes))
+        yield case
+
+    # What to do there.
+
+    def made(self, case: Case, name: str = "a") -> list[Step]:
+        return [["make", name, case.arguments, case.options], *[["set", name, p, p] for p in case.params]]
+
+    def probe(self, case: Case, script: Sequence[Step], more: Mapping[str, Array] | None = None) -> Probe:
+        arrays = {**case.inputs, **case.params, **(more or {})}
+        return Probe("layer", self.module, self.cls, {}, arrays, script)
+
+    def forward(self, case: Case) -> Probe:
+        return self.probe(case, [*self.made(case), ["forward", "a", "y", list(case.inputs)]])
+
+    def upstream(self, case: Case) -> Any:
+        """An upstream gradient of the output's shape; for a loss a number."""
+        if self.is_loss:
+            return float(mixed(self.rng))
+        dtype = next(iter(case.inputs.values())).dtype
+        return mixed(self.rng, *(case.shape or self.output_shape(case))).astype(dtype)
+
+    def output_shape(self, case: Case) -> tuple[int, ...]:
+        if self.part in ("relu", "sigmoid"):
+            return next(iter(case.inputs.values())).shape
+        layer = getattr(import_module(f"handgrad.{self.module}"), self.cls)(*case.arguments, **case.options)
+        return np.shape(layer.forward(*case.inputs.values()))
+
+    def grads_of(self, case: Case) -> list[str]:
+        return ["dscores"] if self.is_loss else [f"d{name}" for name in self.specimen.inputs]
+
+    def backward(self, case: Case) -> Probe:
+        names = self.grads_of(case)
+        more: dict[str, Array] = {}
+        script = [*self.made(case), ["forward", "a", None, list(case.inputs)]]
+        if self.is_loss:
+            script += [["backward", "a", "", None, names], ["backward", "a", " scaled", self.upstream(case), names]]
+        else:
+            more["upstream"] = self.upstream(case)
+            script.append(["backward", "a", "", "upstream", names])
+        return self.probe(case, self.with_cache(script, more), {**more, **self.cached(case, "")})
+
+    def cached(self, case: Case, suffix: str) -> dict[str, Array]:
+        """What a second attempt finds in the cache."""
+        x = next(iter(case.inputs.values()))
+        if CACHED.get(self.part) == "y":
+            return {f"cached x{suffix}": self.rng.uniform(0.05, 0.95, x.shape).astype(x.dtype)}
+        return {f"cached x{suffix}": x} if self.part in CACHED else {}
+
+    def with_cache(self, script: Sequence[Step], more: Mapping[str, Array]) -> list[Step]:
+        """The script, and a second attempt whose cache does not come from forward."""
+        if self.part not in CACHED:
+            return list(script)
+        second = [["cache", step[1], f"cached {step[3][0]}"] if step[0] == "forward" else step for step in script]
+        return [*script, ["or"], *second]
+
+    def forward_contract(self) -> Probe:
+        """Several objects and calls: nothing handed in or out changes."""
+        case, later, other, more = self.three_cases()
+        ins, later_ins = list(case.inputs), [f"{name} later" for name in later.inputs]
+        script: list[Step] = [
+            *self.made(case, "a"),
+            ["make", "b", other.arguments, other.options],
+            *[["set", "b", p, f"{p} other"] for p in other.params],
+            ["forward", "a", "y", ins],
+            ["forward", "b", "y other", [f"{name} other" for name in other.inputs]],
+            ["forward", "a", "y of the second batch", later_ins],
+            ["forward", "a", "y of the first batch again", ins],
+            ["after", [*ins, *later_ins]],
+            ["params", "a", ""],
+            *[["set", "a", p, f"{p} new"] for p in case.params],
+            ["forward", "a", "y with new parameters", ins],
+            ["kept"],
+        ]
+        if self.cls not in VIEWS:
+            script.append(["shared"])
+        return self.probe(case, script, more)
+
+    def backward_contract(self) -> Probe:
+        """Backward for any upstream, any number of times, always of the last forward; nothing accumulates."""
+        case, later, other, more = self.three_cases()
+        names = self.grads_of(case)
+        ins, later_ins = list(case.inputs), [f"{name} later" for name in later.inputs]
+        ups: list[Any] = [self.upstream(case), self.upstream(case), self.upstream(later), self.upstream(other)]
+        handed: list[str] = []
+        if not self.is_loss:
+            handed = ["upstream", "upstream second", "upstream later", "upstream other"]
+            more.update(zip(handed, ups, strict=True))
+            ups = list(handed)
+        for suffix, one in (("", case), (" later", later), (" other", other)):
+            more.update(self.cached(one, suffix))
+        script: list[Step] = [
+            *self.made(case, "a"),
+            ["make", "b", other.arguments, other.options],
+            *[["set", "b", p, f"{p} other"] for p in other.params],
+            ["forward", "a", None, ins],
+            ["forward", "b", None, [f"{name} other" for name in other.inputs]],
+            ["backward", "a", "", ups[0], names],
+            ["backward", "b", " of another object", ups[3], names],
+            ["backward", "a", " of a second backward", ups[1], names],
+            ["backward", "a", " of the first upstream again", ups[0], names],
+            ["forward", "a", None, later_ins],
+            ["backward", "a", " of the second batch", ups[2], names],
+            ["after", [*ins, *later_ins, *handed]],
+            ["params", "a", ""],
+            ["kept"],
+        ]
+        if self.cls not in VIEWS:
+            script.append(["shared"])
+        return self.probe(case, self.with_cache(script, more), more)
+
+    def three_cases(self) -> tuple[Case, Case, Case, dict[str, Array]]:
+        """A layer's first and second batch, of unequal sizes, another layer's, and all arrays but the first's."""
+        symbols = list(self.specimen.sizes)
+        drawn = sizes_apart(self.rng, len(symbols) + 1, 2)
+        sizes = dict(zip(symbols, drawn, strict=False))
+        case, later, other = self.case(sizes), self.case({**sizes, symbols[0]: drawn[-1]}), self.case(sizes)
+        more = {f"{name} later": array for name, array in later.inputs.items()}
+        more.update({f"{name} other": array for name, array in {**other.inputs, **other.params}.items()})
+        more.update({f"{name} new": mixed(self.rng, *array.shape) for name, array in case.params.items()})
+        return case, later, other, more

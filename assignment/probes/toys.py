@@ -1,0 +1,126 @@
+"""Layers, a model, a loss and an optimizer that stand in for the other parts' code: unlike any that students write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from handgrad.layers.base import Layer, Param
+from handgrad.losses.base import Loss
+from handgrad.optim.sgd import SGD
+from handgrad.params import Array
+
+
+class Pick(Layer):
+    """Output j is column columns[j] of x, k[j] times: changes shapes, and does not commute with the other toys."""
+
+    k = Param("[m]")
+
+    def __init__(self, k: Array, columns: Array) -> None:
+        self.dtype = k.dtype
+        self.k, self.columns = k, columns
+
+    def forward(self, x: Array) -> Array:
+        if x.ndim != 2 or x.shape[1] <= self.columns.max():
+            raise ValueError(f"a layer of {self.columns.max() + 1} inputs or more was given an array {x.shape}")
+        self.cache = x
+        return np.take(x, self.columns, axis=1) * self.k
+
+    def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
+        x = self.recall()
+        if np.shape(upstream) != (len(x), len(self.columns)):
+            raise ValueError(f"a layer of output {len(x), len(self.columns)} was given upstream {np.shape(upstream)}")
+        dx, dk = np.zeros_like(x), np.zeros_like(self.k)
+        for j, column in enumerate(self.columns):
+            dx[:, column] += self.k[j] * upstream[:, j]
+            dk[j] = np.vdot(upstream[:, j], x[:, column])
+        return dx, {"k": dk}
+
+
+class Bend(Layer):
+    """y = x |x|; no parameters."""
+
+    def forward(self, x: Array) -> Array:
+        self.cache = x
+        return x * np.abs(x)
+
+    def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
+        return np.asarray(2 * np.abs(self.recall()) * upstream), {}
+
+
+class Stretch(Layer):
+    """y = x exp(t) + s; two parameters of one entry each."""
+
+    t = Param("[1]")
+    s = Param("[1]")
+
+    def __init__(self, t: Array, s: Array) -> None:
+        self.dtype = t.dtype
+        self.t, self.s = t, s
+
+    def forward(self, x: Array) -> Array:
+        self.cache = x * np.exp(self.t)
+        return np.asarray(self.cache + self.s)
+
+    def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
+        stretched = self.recall()
+        dt, ds = np.vdot(stretched, upstream), upstream.sum()
+        return upstream * np.exp(self.t), {"t": np.array([dt]), "s": np.array([ds])}
+
+
+class Watched(Pick):
+    """A model that notes what it is handed; with `fixed` it computes gradients from that rather than its input."""
+
+    def __init__(self, k: Array, columns: Array, fixed: Array | None = None) -> None:
+        super().__init__(k, columns)
+        self.fixed = fixed
+        self.seen: dict[str, Any] = {}
+
+    def forward(self, x: Array) -> Array:
+        self.seen["x"] = np.array(x)
+        return super().forward(x)
+
+    def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
+        self.seen["upstream"] = np.array(upstream)
+        if self.fixed is not None:
+            self.cache = self.fixed[: len(upstream)]
+        return super().backward(upstream)
+
+
+class WatchedLoss(Loss):
+    """mean |scores - labels|^3, which notes what it is handed; with `fixed` its gradient is that, always."""
+
+    def __init__(self, nan_at: int = 0, fixed: Array | None = None) -> None:
+        self.nan_at, self.fixed = nan_at, fixed
+        self.seen: dict[str, Any] = {}
+        self.calls = 0
+
+    def forward(self, scores: Any, labels: Any) -> float:
+        self.seen.update(scores=np.array(scores), labels=np.array(labels))
+        self.calls += 1
+        self.cache = scores - labels
+        if self.fixed is not None:
+            return 1.0
+        return float("nan") if self.calls == self.nan_at else float(np.mean(np.abs(self.cache) ** 3))
+
+    def backward(self, upstream: float = 1.0) -> Array:
+        if self.fixed is not None:
+            return self.fixed[: len(self.seen.get("labels", self.fixed))] * upstream
+        off = self.recall()
+        return np.asarray(3 * off * np.abs(off) * upstream / off.size)
+
+    def hits(self, scores: Array, labels: Array) -> int:
+        return int(np.count_nonzero(scores[:, 0] * labels[:, 0] > 0))
+
+
+class WatchedOptimizer(SGD):
+    """Halves the parameters and adds a quarter of the gradients; notes what it is handed."""
+
+    def step(self, grads: Mapping[str, Array]) -> None:
+        self.seen = {name: np.array(grads[name]) for name in grads}
+        self.steps = getattr(self, "steps", 0) + 1
+        for name, array in self.params.items():
+            array *= 0.5
+            array += 0.25 * grads[name]
