@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,10 @@ KINDS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
 """By part; every other part is a layer or a loss."""
 
 
-def run(probe: Probe) -> dict[str, Array]:
+def run(probe: Probe, code: Callable[..., Any] | None = None) -> dict[str, Array]:
     """Executes `probe`: every result by name, as it was when it was returned.
+
+    `code` is asked instead of the class or function that the probe names.
 
     A script of several attempts gives those of each that came to its end, the later ones' names led by OTHERWISE.
     When none did, the first one's error is raised.
@@ -35,7 +38,7 @@ def run(probe: Probe) -> dict[str, Array]:
     ended = 0
     for number, script in enumerate(probe.scripts()):
         try:
-            answer = module.run(probe, script)
+            answer = module.run(probe, script, code)
         except Exception as caught:
             error = error or caught
             continue

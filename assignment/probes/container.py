@@ -24,9 +24,9 @@ from handgrad.assignment.probes.probe import Probe, Step, mixed, pair, sizes_apa
 from handgrad.params import Array
 
 
-def run(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
+def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Array]:
     """The results of the script's steps by name."""
-    cls = getattr(import_module(f"handgrad.{probe.module}"), probe.name)
+    cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
     held = {name: array.copy() for name, array in probe.arrays.items()}
     model = cls(*[_built(layer, held, cls) for layer in probe.options["layers"]])
     returned: dict[str, Any] = {}

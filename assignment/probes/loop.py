@@ -22,7 +22,7 @@ from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimiz
 from handgrad.params import Array
 
 
-def run(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
+def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Array]:
     """The results of the script's only step by name."""
     ((how, what),) = script
     module = import_module(f"handgrad.{probe.module}")
@@ -61,7 +61,7 @@ def run(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
                 run.stop = "enough"
 
     try:
-        history = getattr(module, probe.name)(
+        history = (code or getattr(module, probe.name))(
             model, loss, optimizer, (held["x"], held["y"]), callbacks=[Notes()], progress=False, **options
         )
     except module.NonFiniteLoss as error:

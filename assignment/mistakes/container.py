@@ -1,0 +1,168 @@
+"""Mistakes in a container's forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from handgrad.layers import Layer
+from handgrad.params import Array, Params
+
+MISTAKES: dict[str, dict[str, str]] = {
+    "forward": {
+        "reversed": "the layers are applied in the wrong order, from the last to the first",
+        "input to all": "every layer is given the model's input x; each takes the output of the layer before it",
+        "without last": "the last layer is not applied",
+        "without first": "the first layer is not applied",
+        "first only": "only the first layer is applied",
+        "nothing": "the input comes back as it is: no layer's output is handed on",
+        "without plain": "layers without parameters are skipped; every layer is applied",
+        "twice": "every layer is applied twice",
+        "last twice": "the last layer is applied twice",
+        "first twice": "the first layer is applied twice",
+        "sum": "the layers' outputs are summed; each layer takes the output of the one before it",
+    },
+    "backward": {
+        "front to back": "backward runs the layers in the order of forward; the chain rule begins at the last layer",
+        "upstream to all": "every layer is given the model's upstream; each takes the dx of the layer after it (hand dx on)",
+        "upstream to all, dx last": "every layer is given the model's upstream; each takes the dx of the layer after it (hand dx on)",
+        "dx is upstream": "the input gradient returned is the upstream itself; it is the dx of the first layer",
+        "dx of last": "the input gradient returned is the last layer's; it is the dx of the first layer, at the end of the chain",
+        "dx of second": "the input gradient returned is the second layer's; the first layer's dx is missing",
+        "dx zero": "the input gradient returned is zero",
+        "names without position": "the gradients are named without position: that of k of layer 0 is '0.k', so equal names replace one another",
+        "names from one": "positions in the gradients' names count from 1; they begin at 0",
+        "names reversed": "the gradients' names count the layers from the end; position 0 is the first layer",
+        "names by order": "positions in the gradients' names count only the layers with parameters; count all of them",
+        "names with dot less": "the gradients' names lack the dot between position and name: '0.k'",
+        "names with underscore": "the gradients' names have another sign between position and name than the dot of '0.k'",
+        "inner names": "the names of an inner container's gradients are cut: they are '1.0.k', position by position",
+        "grads of last": "only the last layer's gradients are returned: collect those of all layers",
+        "grads of first": "only the first layer's gradients are returned: collect those of all layers",
+        "no grads": "the layers' parameter gradients are not returned: collect those of all layers",
+        "without first": "the first layer is skipped in backward",
+        "without last": "the last layer is skipped in backward",
+        "without plain": "layers without parameters are skipped in backward; their Jacobian is part of the chain too",
+        "accumulated": "gradients of an earlier backward are added: begin anew in each call",
+        "stale": "backward gives the gradients of an earlier call again",
+        "summed dx": "the layers' input gradients are summed; each is handed on to the layer before it",
+        "averaged": "gradients are divided by the batch size; the 1/B stands in the loss only",
+        "negative": "the gradients' sign is wrong",
+        "dx twice": "a layer's backward is applied twice",
+    },
+}
+
+
+def code(mistake: str) -> Callable[..., Any]:
+    """The container that makes the mistake."""
+    return partial(Mistaken, mistake)
+
+
+class Mistaken(Layer):
+    """Layers in a row, with one mistake of MISTAKES; each layer keeps its own cache."""
+
+    def __init__(self, mistake: str, *layers: Any) -> None:
+        self.mistake, self.layers = mistake, layers
+        self._params = Params(
+            {f"{i}.{key}": place for i, layer in enumerate(layers) for key, place in layer.params.places().items()}
+        )
+        self.total: dict[str, Any] = {}
+
+    def forward(self, x: Array) -> Array:
+        mistake, layers = self.mistake, list(self.layers)
+        if mistake in FORWARD:
+            return FORWARD[mistake](layers, x)
+        for layer in layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
+        chain = Chain(self.mistake, self.layers, upstream)
+        chain.run()
+        dx, grads = chain.result()
+        if self.mistake == "accumulated":
+            for name, gradient in grads.items():
+                self.total[name] = self.total.get(name, 0) + gradient
+            return dx, dict(self.total)
+        if self.mistake == "stale":
+            return self.total.setdefault("dx", dx), self.total.setdefault("grads", grads)
+        return dx, grads
+
+
+class Chain:
+    """One backward pass."""
+
+    def __init__(self, mistake: str, layers: tuple[Any, ...], upstream: Array) -> None:
+        self.mistake, self.layers, self.upstream = mistake, layers, upstream
+        self.grads: dict[Any, Any] = {}
+        self.input_gradients: list[Array] = []
+
+    def run(self) -> None:
+        mistake, count = self.mistake, len(self.layers)
+        order = list(range(count)) if mistake == "front to back" else list(range(count))[::-1]
+        dx, u = self.upstream, self.upstream
+        for i in order:
+            is_skipped = {"without first": i == 0, "without last": i == count - 1}.get(mistake, False)
+            if is_skipped or (mistake == "without plain" and not self.layers[i].params):
+                continue
+            dx, own = self.layers[i].backward(u if mistake.startswith("upstream to all") else dx)
+            if mistake == "dx twice":
+                dx, own = self.layers[i].backward(dx)
+            self.input_gradients.append(dx)
+            self.collect(i, own)
+
+    def collect(self, i: int, own: dict[str, Any]) -> None:
+        mistake, count = self.mistake, len(self.layers)
+        if {"no grads": True, "grads of last": i < count - 1, "grads of first": i > 0}.get(mistake, False):
+            return
+        with_params = [n for n, layer in enumerate(self.layers) if layer.params]
+        position = {
+            "names from one": i + 1,
+            "names reversed": count - 1 - i,
+            "names by order": with_params.index(i) if i in with_params else i,
+        }.get(mistake, i)
+        dot = {"names with dot less": "", "names with underscore": "_"}.get(mistake, ".")
+        for key, gradient in own.items():
+            name = key.rpartition(".")[2] if mistake == "inner names" else key
+            self.grads[key if mistake == "names without position" else f"{position}{dot}{name}"] = gradient
+
+    def result(self) -> tuple[Array, dict[str, Array]]:
+        mistake, found = self.mistake, self.input_gradients or [self.upstream]
+        dx = {
+            "dx is upstream": self.upstream,
+            "dx of last": found[0],
+            "dx of second": found[-2] if len(found) > 1 else self.upstream,
+            "upstream to all, dx last": found[0],
+        }.get(mistake, found[-1])
+        if mistake == "dx zero":
+            dx = np.zeros_like(dx)
+        elif mistake == "summed dx":
+            dx = np.asarray(sum(found))
+        factor = {"averaged": 1 / len(self.upstream), "negative": -1.0}.get(mistake)
+        if factor is not None:
+            return dx * factor, {name: gradient * factor for name, gradient in self.grads.items()}
+        return dx, self.grads
+
+
+def _composed(layers: list[Any], x: Array) -> Array:
+    for layer in layers:
+        x = layer.forward(x)
+    return x
+
+
+FORWARD: dict[str, Callable[[list[Any], Array], Array]] = {
+    "reversed": lambda layers, x: _composed(layers[::-1], x),
+    "input to all": lambda layers, x: [x, *(layer.forward(x) for layer in layers)][-1],
+    "without last": lambda layers, x: _composed(layers[:-1], x),
+    "without first": lambda layers, x: _composed(layers[1:], x),
+    "first only": lambda layers, x: _composed(layers[:1], x),
+    "nothing": lambda layers, x: x,
+    "without plain": lambda layers, x: _composed([layer for layer in layers if layer.params], x),
+    "twice": lambda layers, x: _composed([layer for one in layers for layer in (one, one)], x),
+    "last twice": lambda layers, x: _composed([*layers, *layers[-1:]], x),
+    "first twice": lambda layers, x: _composed([*layers[:1], *layers], x),
+    "sum": lambda layers, x: np.asarray(sum(layer.forward(x) for layer in layers)),
+}

@@ -1,0 +1,162 @@
+"""Mistakes in the three steps of the training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from handgrad.data import batches
+from handgrad.history import History
+from handgrad.params import Array
+
+MISTAKES: dict[str, dict[str, str]] = {
+    "forward": {
+        "swapped": "scores and labels are swapped: loss.forward(scores, y)",
+        "loss of x": "the loss is given the batch's x rather than the model's scores",
+        "labels as scores": "the loss is given the labels as scores",
+        "old scores": "the loss is given the scores of the batch before",
+        "old labels": "the loss is given the labels of the batch before",
+        "first batch": "the model is given the first batch again and again",
+        "value unset": "run.value is not set to the loss",
+        "value kept": "run.value stays the first batch's loss",
+        "value summed": "run.value is the sum over the batch; the loss is a mean already",
+        "value averaged": "run.value is divided by the batch size; the loss is a mean already",
+        "value total": "run.value is the sum of all losses so far; it is this batch's",
+        "negative": "run.value has the wrong sign",
+    },
+    "update": {
+        "no update": "the optimizer takes no step: optimizer.step(grads)",
+        "no step for the last": "the last batch is left out",
+        "twice": "the optimizer takes two steps for each batch",
+        "old grads": "the update uses the gradients of the batch before: backward comes first, then the update",
+        "first grads": "the update uses the first batch's gradients again and again",
+        "summed grads": "gradients of earlier batches are added: each step takes those of its own batch",
+        "upstream scores": "backward is given the scores; its upstream is dL/dscores, loss.backward()",
+        "upstream y": "backward is given the labels; its upstream is dL/dscores, loss.backward()",
+        "upstream off": "backward is given scores - y; its upstream is dL/dscores, loss.backward()",
+        "upstream ones": "backward is given ones; its upstream is dL/dscores, loss.backward()",
+        "upstream value": "backward is given the loss itself; its upstream is dL/dscores, loss.backward()",
+        "times value": "loss.backward is given the loss's value; its upstream is 1, the default",
+        "averaged": "the gradients are divided by the batch size; the 1/B stands in the loss only",
+        "summed": "the gradients are multiplied by the batch size; the mean is what the loss is",
+        "negative": "the gradients' sign is wrong: the optimizer takes dL/dW as it is",
+        "times lr": "the gradients are multiplied by lr; the optimizer does that",
+        "own update": "the parameters are updated by hand, W -= lr * dL/dW; that is the optimizer's: optimizer.step(grads)",
+        "own update and step": "the parameters are updated by hand as well as by the optimizer",
+        "grads unset": "grads is not what backward returned for this batch, or is empty",
+        "old upstream": "backward is given the dL/dscores of the batch before",
+    },
+}
+
+
+def code(mistake: str) -> Callable[..., Any]:
+    """The loop that makes the mistake."""
+    return partial(_train, mistake)
+
+
+def _train(
+    mistake: str,
+    model: Any,
+    loss: Any,
+    optimizer: Any,
+    data: tuple[Array, Array],
+    *,
+    callbacks: Sequence[Any],
+    epochs: int,
+    batch_size: int,
+    rng: int,
+    **others: Any,
+) -> History:
+    from handgrad.train import NonFiniteLoss, Run
+
+    history = History()
+    run = Run(model, loss, optimizer, history, epochs)
+    for callback in callbacks:
+        callback.on_start(run)
+    shuffled = batches(*data, batch_size, rng=np.random.default_rng(rng), dtype=model.dtype)
+    kept: dict[str, Any] = {"total": 0.0}
+    for _ in range(epochs):
+        rows, total, hits = 0, 0.0, 0
+        for number, (x, y) in enumerate(shuffled):
+            kept.setdefault("x", x.copy())
+            scores = model.forward(kept["x"] if mistake == "first batch" else x)
+            _set_value(mistake, run, kept, x, y, scores)
+            if not math.isfinite(run.value):
+                raise NonFiniteLoss("", history)
+            grads = _gradients(mistake, run, kept, y, scores)
+            if mistake != "no step for the last" or number < len(shuffled) - 1:
+                _step(mistake, run, grads)
+            run.step, run.x, run.y, run.grads = run.step + 1, x, y, grads
+            history.step_loss.append(run.value)
+            rows, total = rows + len(x), total + run.value * len(x)
+            hits += loss.hits(scores, y)
+            for callback in callbacks:
+                callback.on_step(run)
+            if run.stop:
+                break
+        history.loss.append(total / rows)
+        history.accuracy.append(hits / rows)
+        if run.stop:
+            break
+    return history
+
+
+def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array, scores: Array) -> None:
+    """What should be run.value = loss.forward(scores, y)."""
+    handed = {
+        "swapped": (y, scores),
+        "loss of x": (x, y),
+        "labels as scores": (y, y),
+        "old scores": (kept.get("scores", scores), y),
+        "old labels": (scores, kept.get("y", y)),
+    }.get(mistake, (scores, y))
+    value = run.loss.forward(*handed)
+    kept.update(scores=scores.copy(), y=y.copy())
+    kept["total"] += value
+    first = kept.setdefault("value", value)
+    factors = {"value summed": float(len(x)), "value averaged": 1 / len(x), "negative": -1.0}
+    value = {"value kept": first, "value total": kept["total"]}.get(mistake, value * factors.get(mistake, 1.0))
+    if mistake != "value unset":
+        run.value = value
+
+
+def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: Array) -> Mapping[str, Array]:
+    """What should be the gradients of model.backward(loss.backward())."""
+    upstream = run.loss.backward(run.value if mistake == "times value" else 1.0)
+    handed = {
+        "upstream scores": scores,
+        "upstream y": y,
+        "upstream off": scores - y,
+        "upstream ones": np.ones_like(scores),
+        "upstream value": np.full_like(scores, run.value),
+        "old upstream": kept.get("upstream", upstream),
+    }.get(mistake, upstream)
+    kept["upstream"] = upstream.copy()
+    _, grads = run.model.backward(handed[: len(y)])
+    before, first = kept.get("grads", grads), kept.setdefault("first", grads)
+    kept["grads"] = grads
+    if mistake == "summed grads":
+        kept["sum"] = {name: g + kept.get("sum", {}).get(name, 0) for name, g in grads.items()}
+        return dict(kept["sum"])
+    if mistake in ("old grads", "first grads"):
+        return dict(before if mistake == "old grads" else first)
+    if mistake == "grads unset":
+        return {}
+    rows = len(y)
+    lr = run.optimizer.lr
+    factor = {"averaged": 1 / rows, "summed": float(rows), "negative": -1.0, "times lr": lr}.get(mistake)
+    return grads if factor is None else {name: g * factor for name, g in grads.items()}
+
+
+def _step(mistake: str, run: Any, grads: Mapping[str, Array]) -> None:
+    if mistake.startswith("own update"):
+        for name, w in run.model.params.items():
+            w -= run.optimizer.lr * grads[name]
+    if mistake not in ("no update", "own update"):
+        run.optimizer.step(grads)
+    if mistake == "twice":
+        run.optimizer.step(grads)

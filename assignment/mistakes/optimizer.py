@@ -1,0 +1,179 @@
+"""Mistakes in a step of stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from handgrad.params import Array, Params
+
+MISTAKES: dict[str, dict[str, str]] = {
+    "step": {
+        "still": "the parameters stay as they are: step must write into them (w -= ..., not w = w - ...)",
+        "sign": "the sign of the step is wrong: it goes up the slope; W = W - lr * v",
+        "no lr": "the learning rate is missing: W = W - lr * v",
+        "lr twice": "the learning rate is in the step twice: W = W - lr * v, where v = momentum * v + g has none",
+        "first lr": "the learning rate is that of the first step for ever; read self.lr in each step",
+        "lr in v": "the learning rate is inside the velocity; it belongs to the step: v = momentum * v + g, W = W - lr * v",
+        "no momentum": "the step is that without momentum: use the velocity, v = momentum * v + g, W = W - lr * v",
+        "dampened": "the gradient is multiplied by 1 - momentum (dampening); here v = momentum * v + g",
+        "no history": "the velocity begins at 0 in each step: keep it from step to step, v[...] = momentum * v + g",
+        "sum": "the velocity is the sum of all gradients: momentum is missing in v = momentum * v + g",
+        "momentum on g": "momentum multiplies the gradient rather than the velocity: v = momentum * v + g",
+        "momentum on all": "momentum multiplies gradient and velocity: v = momentum * v + g, not momentum * (v + g)",
+        "v minus g": "the velocity has the gradient's sign wrong: v = momentum * v + g",
+        "v late": "the step uses the velocity of the step before: update v first, then W = W - lr * v",
+        "v twice": "the velocity is updated twice in a step",
+        "step twice": "the parameters are updated twice in a step",
+        "half": "the step is half as long as it should be",
+        "double": "the step is twice as long as it should be",
+        "nesterov ignored": "nesterov is ignored: then the step is W = W - lr * (g + momentum * v)",
+        "nesterov always": "the step is Nesterov's although nesterov is False: then W = W - lr * v",
+        "nesterov without g": "Nesterov's step lacks the gradient: W = W - lr * (g + momentum * v)",
+        "nesterov g + v": "Nesterov's step lacks momentum: W = W - lr * (g + momentum * v)",
+        "nesterov old v": "Nesterov's step uses the velocity before its update: first v, then g + momentum * v",
+        "nesterov v + momentum g": "Nesterov's step multiplies the gradient by momentum: it is g + momentum * v",
+        "nesterov plain g": "Nesterov's step uses the gradient without the decay: g in g + momentum * v is dL/dW + weight_decay * W",
+        "no decay": "the weight decay is missing: g = dL/dW + weight_decay * W",
+        "decay everywhere": "all parameters decay, biases too; self._decay_rates says which do",
+        "decay of the others": "the wrong parameters decay: self._decay_rates is weight_decay where one does and 0 elsewhere",
+        "decay of the weights": "the weights decay whatever `decay` says; self._decay_rates says which parameters do",
+        "decay sign": "the weight decay has the wrong sign: g = dL/dW + weight_decay * W",
+        "decay double": "the weight decay is twice as large: g = dL/dW + weight_decay * W, without a 2",
+        "decay half": "the weight decay is half as large: g = dL/dW + weight_decay * W, without a 1/2",
+        "decay squared": "weight_decay is in it twice: self._decay_rates has it already",
+        "decay whole": "W itself is added rather than weight_decay * W: g = dL/dW + weight_decay * W",
+        "decay constant": "weight_decay is added rather than weight_decay * W: g = dL/dW + weight_decay * W",
+        "decay replaces": "the gradient is lost where the parameter decays: g = dL/dW + weight_decay * W",
+        "decay scales g": "the decay multiplies the gradient: g = dL/dW + weight_decay * W",
+        "decay without lr": "the decay is taken off W without the learning rate: it is a part of g",
+        "decay decoupled": "the decay is added to the step and not to the velocity: g = dL/dW + weight_decay * W comes first",
+        "decay after": "the decay comes after the step, of the new W: g = dL/dW + weight_decay * W comes first",
+        "decay of v": "the velocity decays rather than W: g = dL/dW + weight_decay * W",
+        "absolute": "the decay is of |W| or its sign: g = dL/dW + weight_decay * W",
+        "shared velocity": "two optimizers share one velocity: it belongs to self",
+        "averaged": "the gradient is divided by the number of its entries or rows: it is used as it comes",
+        "last only": "only the last parameter is updated: all of them, self.params.flat",
+        "first only": "only the first parameter is updated: all of them, self.params.flat",
+        "no biases": "the parameters of one dimension (biases) are never updated",
+        "sign of g": "only the sign of the gradient is used: W = W - lr * g",
+        "normalised": "the gradient is divided by its length: it is used as it comes",
+    }
+}
+
+
+def code(mistake: str) -> Callable[..., Any]:
+    """The optimizer that makes the mistake."""
+    return partial(Mistaken, mistake, {})
+
+
+class Mistaken:
+    """Parameter by parameter, in new arrays; one mistake of MISTAKES. `shared` is what its optimizers have in common."""
+
+    def __init__(self, mistake: str, shared: dict[str, Array], params: Params, lr: float, **options: Any) -> None:
+        self.mistake, self.params, self.lr, self.first_lr = mistake, params, lr, lr
+        self.momentum, self.nesterov = options.get("momentum", 0.0), options.get("nesterov", False)
+        self.weight_decay, self.decay = options.get("weight_decay", 0.0), options.get("decay", "weights")
+        self.v = shared if mistake == "shared velocity" else {}
+        for name, w in params.items():
+            self.v.setdefault(name, np.zeros_like(w))
+
+    def step(self, grads: Mapping[str, Array]) -> None:
+        for _ in range(2 if self.mistake == "step twice" else 1):
+            for number, name in enumerate(self.params):
+                if self.updates(number, name):
+                    self.update(name, grads[name])
+
+    def updates(self, number: int, name: str) -> bool:
+        if self.mistake == "last only":
+            return number == len(self.params) - 1
+        if self.mistake == "no biases":
+            return self.params[name].ndim > 1
+        return self.mistake != "still" and (self.mistake != "first only" or number == 0)
+
+    def update(self, name: str, loss_gradient: Array) -> None:
+        mistake, w, m = self.mistake, self.params[name], self.momentum
+        lr = {"first lr": self.first_lr, "no lr": 1.0, "sign": -self.lr, "lr twice": self.lr**2}.get(mistake, self.lr)
+        lr *= {"half": 0.5, "double": 2.0}.get(mistake, 1.0)
+        rate = self.rate(name)
+        g = self.decayed(w, self.seen(loss_gradient), rate)
+        before = self.v[name]
+        v = self.velocity(before, g)
+        if mistake == "lr in v":
+            v, lr = m * before + lr * g, 1.0
+        self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
+        update = self.direction(before, v, g, loss_gradient) if m else g
+        if mistake == "decay decoupled":
+            update = update + rate * w
+        w -= lr * update
+        if mistake == "decay without lr":
+            w -= rate * (w + lr * update)
+        elif mistake == "decay after":
+            w -= lr * rate * w
+
+    def seen(self, gradient: Array) -> Array:
+        if self.mistake == "averaged":
+            return gradient / len(gradient)
+        if self.mistake == "normalised":
+            return np.asarray(gradient / np.linalg.norm(gradient))
+        return np.sign(gradient) if self.mistake == "sign of g" else gradient
+
+    def rate(self, name: str) -> float:
+        is_weight = self.params[name].ndim > 1
+        decays = is_weight if self.decay == "weights" else self.decay == "all" or name in self.decay
+        decays = {"decay everywhere": True, "decay of the others": not decays, "decay of the weights": is_weight}.get(
+            self.mistake, decays
+        )
+        return float(self.weight_decay if decays else 0.0)
+
+    def decayed(self, w: Array, g: Array, rate: float) -> Array:
+        """What should be g + rate w."""
+        mistake = self.mistake
+        if mistake in ("decay decoupled", "decay after", "decay without lr", "decay of v", "no decay"):
+            return g
+        factor = {"decay sign": -rate, "decay double": 2 * rate, "decay half": rate / 2, "decay squared": rate**2}.get(
+            mistake, rate
+        )
+        if mistake == "decay whole":
+            factor = float(rate > 0)
+        if mistake == "decay constant":
+            return g + rate
+        if mistake == "decay scales g":
+            return g + rate * g
+        if mistake == "absolute":
+            return g + rate * np.abs(w)
+        return factor * w if mistake == "decay replaces" and rate else g + factor * w
+
+    def velocity(self, v: Array, g: Array) -> Array:
+        """What should be momentum v + g."""
+        m = self.momentum
+        return {
+            "dampened": m * v + (1 - m) * g,
+            "sum": v + g,
+            "momentum on g": v + m * g,
+            "momentum on all": m * (v + g),
+            "v minus g": m * v - g,
+            "v twice": m * (m * v + g) + g,
+            "decay of v": (m + self.weight_decay) * v + g,
+        }.get(self.mistake, m * v + g)
+
+    def direction(self, before: Array, v: Array, g: Array, loss_gradient: Array) -> Array:
+        """What should be v, or g + momentum v with nesterov."""
+        mistake, m = self.mistake, self.momentum
+        if mistake == "no momentum":
+            return g
+        if mistake == "v late":
+            return before
+        if not (self.nesterov or mistake == "nesterov always"):
+            return v
+        return {
+            "nesterov ignored": v,
+            "nesterov without g": m * v,
+            "nesterov g + v": g + v,
+            "nesterov old v": g + m * before,
+            "nesterov v + momentum g": v + m * g,
+            "nesterov plain g": loss_gradient + m * v,
+        }.get(mistake, g + m * v)

@@ -1,0 +1,99 @@
+"""Whether an answer is right: plain arrays against what the solved source gives to the same probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.assignment.probes import attempts
+from handgrad.grading.words import about
+from handgrad.params import Array
+
+DOUBLE, SINGLE = 1e-11, 1e-4
+"""How far an entry may be off, as a share of the largest entry of its array. Honest rounding stays a thousand times
+below the first, differences a thousand times above it."""
+
+SMALLEST = 1e-3
+"""The largest entry that an array is taken to have at least, so that rounding errors about zero are none."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one answer. `wrong` is the array that is wrong, "" when none is; `sentence` says how."""
+
+    right: bool
+    sentence: str = ""
+    wrong: str = ""
+    is_single: bool = False
+    """Whether an array was computed in single precision, and judged so."""
+
+
+def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array]) -> Verdict:
+    """Whether the arrays of one attempt are the expected ones: the same names, shapes and numbers."""
+    is_single = False
+    for name, right in expected.items():
+        if name not in arrays:
+            there = ", ".join(sorted(arrays.keys() - expected.keys()))
+            return Verdict(False, f"{name} is missing" + (f"; there is {there} instead" if there else ""), name)
+        got = arrays[name]
+        if got.dtype.kind not in "buif":
+            return Verdict(False, f"{name} must hold real numbers, got dtype {got.dtype}", name)
+        if got.shape != right.shape:
+            return Verdict(False, f"{name} must have the shape {right.shape}, got {got.shape}", name)
+        single = _fits_single(got)
+        difference = _difference(got, right, single)
+        if difference:
+            return Verdict(False, about(name, difference), name)
+        is_single = is_single or (single and not _is_exact(right))
+    unexpected = sorted(arrays.keys() - expected.keys())
+    if unexpected:
+        return Verdict(False, f"{unexpected[0]} is not asked for; expected are {', '.join(expected)}", unexpected[0])
+    return Verdict(True, is_single=is_single)
+
+
+def best(answer: Mapping[str, Array], expected: Mapping[str, Array], *, forgiving: bool) -> Verdict:
+    """The verdict on the first attempt; where `forgiving`, a later one that is right counts as well."""
+    right = {attempt.number: attempt.arrays for attempt in attempts(expected)}
+    verdict = Verdict(False, "it raised an error", "")
+    for number, arrays in reversed([a for a in attempts(answer) if a.number in right and (forgiving or a.number == 0)]):
+        verdict = judge(arrays, right[number])
+        if verdict.right:
+            return verdict
+    return verdict
+
+
+def first_attempt(answer: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The arrays of the first attempt; none when it raised."""
+    return next((attempt.arrays for attempt in attempts(answer) if attempt.number == 0), {})
+
+
+def _difference(got: Array, right: Array, single: bool) -> str:
+    """In words how the numbers differ; "" when they do not."""
+    a, b = got.astype(np.float64), right.astype(np.float64)
+    finite = np.isfinite(b)
+    with np.errstate(invalid="ignore", over="ignore"):
+        scale = max(SMALLEST, float(np.abs(b[finite]).max(initial=0.0)))
+        tolerance = (SINGLE if single or right.dtype == np.float32 else DOUBLE) * scale
+        off = np.where(finite, np.abs(a - b), 0.0)
+        wrong = ~(off <= tolerance) | (~finite & (a != b))  # NaN is never <=
+    if not wrong.any():
+        return ""
+    worst = np.unravel_index(np.argmax(np.where(wrong, np.where(np.isfinite(off), off, np.inf), -1.0)), b.shape)
+    place = f"[{', '.join(map(str, worst))}]" if worst else ""
+    return f"{place} must be {b[worst]:.6g}, got {a[worst]:.6g}"
+
+
+def _fits_single(array: Array) -> bool:
+    """Whether every entry is one of single precision."""
+    if array.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.array_equal(array.astype(np.float32).astype(np.float64), array.astype(np.float64), equal_nan=True))
+
+
+def _is_exact(array: Array) -> bool:
+    return array.dtype == np.float32 or _fits_single(array)
+
+
