@@ -42,11 +42,11 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array]) -> Verdict
             return Verdict(False, f"{name} must hold real numbers, got dtype {got.dtype}", name)
         if got.shape != right.shape:
             return Verdict(False, f"{name} must have the shape {right.shape}, got {got.shape}", name)
-        single = _fits_single(got)
-        difference = _difference(got, right, single)
-        if difference:
-            return Verdict(False, about(name, difference), name)
-        is_single = is_single or (single and not _is_exact(right))
+        if _is_near(got, right, SINGLE if right.dtype == np.float32 else DOUBLE):
+            continue
+        if not (_fits_single(got) and _is_near(got, right, SINGLE)):
+            return Verdict(False, about(name, _difference(got, right)), name)
+        is_single = True
     unexpected = sorted(arrays.keys() - expected.keys())
     if unexpected:
         return Verdict(False, f"{unexpected[0]} is not asked for; expected are {', '.join(expected)}", unexpected[0])
@@ -69,31 +69,31 @@ def first_attempt(answer: Mapping[str, Array]) -> Mapping[str, Array]:
     return next((attempt.arrays for attempt in attempts(answer) if attempt.number == 0), {})
 
 
-def _difference(got: Array, right: Array, single: bool) -> str:
-    """In words how the numbers differ; "" when they do not."""
-    a, b = got.astype(np.float64), right.astype(np.float64)
+def _is_near(got: Array, right: Array, tolerance: float) -> bool:
+    """Whether every entry is off by no more than `tolerance` of the largest; infinities must be the same."""
+    b = right.astype(np.float64)
     finite = np.isfinite(b)
-    with np.errstate(invalid="ignore", over="ignore"):
-        scale = max(SMALLEST, float(np.abs(b[finite]).max(initial=0.0)))
-        tolerance = (SINGLE if single or right.dtype == np.float32 else DOUBLE) * scale
-        off = np.where(finite, np.abs(a - b), 0.0)
-        wrong = ~(off <= tolerance) | (~finite & (a != b))  # NaN is never <=
-    if not wrong.any():
-        return ""
-    worst = np.unravel_index(np.argmax(np.where(wrong, np.where(np.isfinite(off), off, np.inf), -1.0)), b.shape)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(got.astype(np.float64) - b)
+        if finite.all():
+            largest = float(np.abs(b).max(initial=0.0))
+            return bool((off <= tolerance * max(SMALLEST, largest)).all())  # NaN is never <=
+        largest = float(np.abs(b[finite]).max(initial=0.0))
+        is_same = (off[finite] <= tolerance * max(SMALLEST, largest)).all() and (got[~finite] == b[~finite]).all()
+        return bool(is_same)
+
+
+def _difference(got: Array, right: Array) -> str:
+    """In words where the numbers differ most."""
+    a, b = got.astype(np.float64), right.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        off = np.where(a == b, 0.0, np.abs(a - b))
+    worst = np.unravel_index(np.argmax(np.where(np.isfinite(off), off, np.inf)), b.shape)
     place = f"[{', '.join(map(str, worst))}]" if worst else ""
     return f"{place} must be {b[worst]:.6g}, got {a[worst]:.6g}"
 
 
 def _fits_single(array: Array) -> bool:
     """Whether every entry is one of single precision."""
-    if array.dtype.kind != "f":
-        return True
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.array_equal(array.astype(np.float32).astype(np.float64), array.astype(np.float64), equal_nan=True))
-
-
-def _is_exact(array: Array) -> bool:
-    return array.dtype == np.float32 or _fits_single(array)
-
-
+        return bool((array.astype(np.float32).astype(np.float64) == array).all())

@@ -1,14 +1,12 @@
 """Known mistakes in the container, the optimizer and the loop, each as code that makes it.
 
-    for sentence, arrays in mistaken(task, probe):
-        ...     what `run(probe)` would give if that mistake were made
-
 A layer's mistakes are the gradient checker's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -20,8 +18,17 @@ from handgrad.params import Array
 PARTS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
 
 
-def mistaken(task: str, probe: Probe) -> Iterator[tuple[str, dict[str, Array]]]:
-    """(sentence, arrays) of each known mistake in `task`, such as "sgd.step"; none for other parts' tasks."""
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake, and what `run(probe)` gives where it is made: arrays, or the message of an error."""
+
+    sentence: str
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    error: str = ""
+
+
+def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
+    """Each known mistake in `task`, such as "sgd.step", at `probe`; none for the tasks of other parts."""
     part, _, step = task.partition(".")
     if part not in PARTS:
         return
@@ -31,6 +38,6 @@ def mistaken(task: str, probe: Probe) -> Iterator[tuple[str, dict[str, Array]]]:
     for mistake, sentence in known.get(step, {}).items():
         try:
             with np.errstate(all="ignore"):
-                yield sentence, run(probe, code(mistake))
-        except Exception:  # a mistake may raise where the shapes do not fit
-            continue
+                yield Mistake(sentence, run(probe, code(mistake)))
+        except Exception as error:
+            yield Mistake(sentence, error=str(error))

@@ -1,0 +1,205 @@
+"""Grading: what is asked of each part, what came back, and the points for it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.assignment.assignment import Assignment, Part, Task
+from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
+from handgrad.grading.causes import Wrong, causes
+from handgrad.grading.judge import Verdict, best
+from handgrad.grading.policy import Flag, flags
+from handgrad.grading.result import PartResult, Result, TaskResult
+from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, Outcome, ask
+from handgrad.grading.submission import text
+from handgrad.grading.trees import asked_tree, checked_tree
+from handgrad.params import Array
+
+VALUES_SHARE = 0.6
+"""Of a task's points, for right values; the rest is shared by its other checks."""
+
+TIME_LIMITS = ("used more than", "took longer than")
+"""How the sandbox says that a time limit was hit; the part's other tasks are not asked then."""
+
+BLANK = "not written yet"
+LOG = 4000
+"""Characters of what a part printed that are kept."""
+
+
+@dataclass
+class Asked:
+    """A task's probes, what came back, and what is right."""
+
+    task: Task
+    checks: list[str]
+    probes: list[Probe]
+    answers: list[Answer]
+    expected: list[dict[str, Array]]
+    forgiving: bool = False
+    """Whether attempts count that do not lean on the part's other tasks, because one of those is wrong."""
+
+    def verdicts(self) -> list[Verdict]:
+        return [
+            best(answer.arrays, expected, forgiving=self.forgiving)
+            if answer.failure is None
+            else Verdict(False, answer.failure.message)
+            for answer, expected in zip(self.answers, self.expected, strict=True)
+        ]
+
+    def by_check(self) -> dict[str, bool]:
+        """Whether all probes of each check are right."""
+        verdicts = list(zip(self.checks, self.verdicts(), strict=True))
+        known = [check for check in CHECKS if check in self.checks]
+        return {check: all(verdict.right for name, verdict in verdicts if name == check) for check in known}
+
+    @property
+    def is_right(self) -> bool:
+        return all(self.by_check().values())
+
+
+class Grader:
+    """Grades submissions against one assignment, with one secret.
+
+    `skeleton` is the whole handout, path -> content. The probes of a submission follow from the secret and its digest,
+    so that staff can draw them again and students cannot foresee them. May be used from several threads.
+    """
+
+    def __init__(
+        self,
+        skeleton: Mapping[str, bytes],
+        assignment: Assignment,
+        secret: bytes,
+        limits: Limits | None = None,
+    ) -> None:
+        self.skeleton, self.assignment, self.secret = skeleton, assignment, secret
+        self.limits = limits or Limits()
+        self._asked_tree, self._checked_tree = asked_tree(skeleton), checked_tree(skeleton)
+
+    def missing_locks(self) -> list[str]:
+        """The locks of the sandbox that this system lacks."""
+        return ask(self._asked_tree, [], self.limits).locks
+
+    def grade(self, files: Mapping[str, bytes], digest: str, only: Collection[str] = ()) -> Result:
+        """The result of the submitted `files` (path -> content); of the parts named in `only`, if there are any."""
+        result = Result(digest, [])
+        for part in self.assignment.parts:
+            if not only or part.name in only:
+                result.parts.append(self._part(part, files.get(part.file), digest, result))
+        return result
+
+    def _part(self, part: Part, content: bytes | None, digest: str, result: Result) -> PartResult:
+        """Grades one file alone in the skeleton; adds flags, locks and CPU time to `result`."""
+        given = self.skeleton.get(part.file, b"")
+        if content is None:
+            return _unasked(part, f"{part.file} was not handed in")
+        if content == given:
+            return _unasked(part, BLANK)
+        found = flags(part.file, text(content), text(given))
+        result.flags += [f"{part.file}, line {flag.line}: {flag.what} ({flag.kind})" for flag in found]
+        forbidden = next((flag for flag in found if flag.kind == "forbidden"), None)
+        if forbidden is not None:
+            return _unasked(part, _forbidden(part, forbidden))
+
+        tree = {**self._asked_tree, part.file: content}
+        asked: list[Asked] = []
+        logs: list[str] = []
+        stopped = ""
+        for task in part.tasks:
+            drawn = probes_of(task.name, self.generator(digest, task.name))
+            probes = [probe for _, probe in drawn]
+            outcome = ask(tree, probes, self.limits) if not stopped else _not_asked(probes, stopped)
+            if outcome.ended.startswith(TIME_LIMITS):
+                stopped = outcome.ended
+            result.cpu += outcome.cpu
+            result.locks += [lock for lock in outcome.locks if lock not in result.locks]
+            logs.append(outcome.log)
+            asked.append(Asked(task, [check for check, _ in drawn], probes, outcome.answers, []))
+        for one in asked:  # only now is there anything in this process that is right
+            one.expected = [expected_of(probe) for probe in one.probes]
+        _forgive(asked)
+        log = "\n".join(dict.fromkeys(text.strip() for text in logs if text.strip()))
+        tasks = [self._task(one, part, content, result) for one in asked]
+        return PartResult(part.name, part.title, part.file, tasks, log[:LOG])
+
+    def _task(self, asked: Asked, part: Part, content: bytes, result: Result) -> TaskResult:
+        checks = asked.by_check()
+        task = TaskResult(asked.task.name, points_for(checks, asked.task.points), asked.task.points, checks)
+        if any(verdict.is_single for verdict in asked.verdicts()):
+            task.notes.append("computed in single precision, and judged so")
+        wrong = [
+            Wrong(check, probe, answer, verdict)
+            for check, probe, answer, verdict in zip(
+                asked.checks, asked.probes, asked.answers, asked.verdicts(), strict=True
+            )
+            if not verdict.right
+        ]
+        if f'NotImplementedError("{task.name}")' in text(content):
+            task.sentences.append(BLANK)
+        elif wrong:
+            trees = {**self._asked_tree, part.file: content}, {**self._checked_tree, part.file: content}
+            task.sentences, cpu = causes(task.name, wrong, *trees, self.limits)
+            result.cpu += cpu
+        return task
+
+    def generator(self, digest: str, task: str) -> np.random.Generator:
+        """What the probes of a task of a submission are drawn from."""
+        seed = hmac.new(self.secret, f"{digest} {task}".encode(), hashlib.sha256).digest()
+        return np.random.default_rng(int.from_bytes(seed, "big"))
+
+
+def grade_files(
+    files: Mapping[str, bytes],
+    skeleton: Mapping[str, bytes],
+    assignment: Assignment,
+    *,
+    secret: bytes,
+    digest: str,
+    limits: Limits | None = None,
+) -> Result:
+    """The result of one submission's files (path -> content); see Grader for many."""
+    return Grader(skeleton, assignment, secret, limits).grade(files, digest)
+
+
+def points_for(checks: Mapping[str, bool], points: int) -> float:
+    """Nothing unless values are right; then their share, and equal shares of the rest for the other checks."""
+    if not checks.get("values"):
+        return 0.0
+    others = [right for check, right in checks.items() if check != "values"]
+    if all(others):
+        return float(points)
+    return round(points * (VALUES_SHARE + (1 - VALUES_SHARE) * sum(others) / len(others)), 2)
+
+
+def expected_of(probe: Probe) -> dict[str, Array]:
+    """What the source of this package gives to a probe."""
+    with np.errstate(all="ignore"):
+        return run(probe)
+
+
+def _forgive(asked: Sequence[Asked]) -> None:
+    """Lets attempts count that do not lean on the part's other tasks where one of these is wrong.
+
+    A mistake always costs points: those of the tasks before it are settled by then, those after it on first attempts.
+    """
+    strict = [one.is_right for one in asked]
+    for i, one in enumerate(asked):
+        one.forgiving = not all(earlier.is_right for earlier in asked[:i]) or not all(strict[i + 1 :])
+
+
+def _unasked(part: Part, why: str) -> PartResult:
+    tasks = [TaskResult(task.name, 0.0, task.points, sentences=[why]) for task in part.tasks]
+    return PartResult(part.name, part.title, part.file, tasks)
+
+
+def _forbidden(part: Part, flag: Flag) -> str:
+    return f"{part.file}, line {flag.line}: {flag.what}; the task sheet forbids that, and the part has no points for it"
+
+
+def _not_asked(probes: Sequence[Probe], ended: str) -> Outcome:
+    failure = Failure(NO_ANSWER, f"not asked, since the process of the task before {ended}")
+    return Outcome([Answer(failure=failure)] * len(probes), "", ended, [], 0.0)
