@@ -1,10 +1,11 @@
 """Whether a handout gives a solution away.
 
-What is sought are the statements of the marked solutions that do something, with at least one call, operator or index,
-and the expressions in them with at least two. Python files are compared by their syntax trees, where layout, comments
-and brackets make no difference; with three operations or more, neither do the names of variables. All text files, and
-so docstrings and comments too, are searched for what has two operations, without spaces, line ends, comment signs and
-kinds of quotes.
+What is sought are the simple statements and the expressions of the marked solutions that have two operations or more;
+where a solution has none, its statements of one. An operation is an operator, an index or a call, and a call with many
+arguments is as many operations as these less one. Python files are compared by their syntax trees, where layout,
+comments and brackets make no difference; with three operations or more, neither do the names of variables. All text
+files, and so docstrings and comments, are searched for what has two operations, without spaces, line ends, comment
+signs and kinds of quotes.
 """
 
 from __future__ import annotations
@@ -12,62 +13,76 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from handgrad.course.regions import Region
 
-OPERATIONS = (ast.Call, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.AugAssign)
+OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript)
 IGNORED = re.compile(r"[\s#`\\]")
 KEPT_NAMES = ("self", "np")
 
 
 def leaks(files: Mapping[str, bytes], regions: Iterable[Region]) -> list[str]:
     """One sentence for each place of the files that holds a solution's statement or expression."""
-    sought: dict[str, str] = {}
-    as_text: dict[str, str] = {}
+    trees: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    sizes: set[tuple[type, int]] = set()
     for region in regions:
-        for node in _computing(ast.parse(region.code)):
-            for form in _forms(node):
-                sought.setdefault(form, region.name)
-            if _operations(node) > 1:
-                as_text.setdefault(_squeezed(ast.unparse(node))[0], region.name)
+        computing = _computing(ast.parse(region.code))
+        least = min(2, max((operations for _, operations in computing), default=0))
+        for node, operations in computing:
+            if operations < least:
+                continue
+            sizes.add((type(node), operations))
+            for form in _forms(node, operations):
+                trees.setdefault(form, region.name)
+            if operations > 1:
+                texts.setdefault(_squeezed(ast.unparse(node)), region.name)
     found: dict[tuple[str, int, str], str] = {}
     for path, content in files.items():
         try:
             text = content.decode()
         except UnicodeDecodeError:
             continue
-        squeezed, lines = _squeezed(text)
-        for words, name in as_text.items():
-            place = squeezed.find(words)
-            if place >= 0:
-                found.setdefault((path, lines[place], name), words)
-        for node in _computing(ast.parse(content)) if path.endswith(".py") else ():
-            for form in _forms(node):
-                if form in sought:
-                    found.setdefault((path, node.lineno, sought[form]), ast.unparse(node))
+        for node, operations in _computing(ast.parse(content)) if path.endswith(".py") else ():
+            if (type(node), operations) in sizes:
+                for form in _forms(node, operations):
+                    if form in trees:
+                        found.setdefault((path, node.lineno, trees[form]), ast.unparse(node))
+        squeezed = _squeezed(text)
+        for words, name in texts.items():
+            if words in squeezed:
+                found.setdefault((path, _line_of(squeezed.index(words), text), name), words)
     return [f"{path}:{line} gives {name} away: {words}" for (path, line, name), words in sorted(found.items())]
 
 
-def _computing(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
-    """The simple statements and the expressions that are sought."""
-    for node in ast.walk(tree):
-        is_simple = isinstance(node, ast.stmt) and not hasattr(node, "body")
-        if isinstance(node, ast.expr) and _operations(node) > 1:
-            yield node
-        elif is_simple and not isinstance(node, ast.Raise | ast.Assert) and _operations(node):
-            assert isinstance(node, ast.stmt)
-            yield node
+def _computing(tree: ast.AST) -> list[tuple[Any, int]]:
+    """The simple statements and the larger expressions, the outer ones first, with their numbers of operations."""
+    found: list[tuple[Any, int]] = []
+
+    def operations(node: ast.AST) -> int:
+        count = sum(map(operations, ast.iter_child_nodes(node)))
+        if isinstance(node, ast.Call):
+            count += max(1, len(node.args) + len(node.keywords) - 1)
+        else:
+            count += isinstance(node, OPERATIONS)
+        if isinstance(node, ast.stmt):
+            is_one = count > 0 and not hasattr(node, "body") and not isinstance(node, ast.Raise | ast.Assert)
+        else:
+            is_one = count > 1 and isinstance(node, ast.expr)
+        if is_one:
+            found.append((node, count))
+        return count
+
+    operations(tree)
+    return found[::-1]
 
 
-def _operations(node: ast.AST) -> int:
-    return sum(isinstance(part, OPERATIONS) for part in ast.walk(node))
-
-
-def _forms(node: ast.AST) -> Iterator[str]:
+def _forms(node: ast.AST, operations: int) -> Iterator[str]:
     """What the node is known by: its tree and, if there is enough of it, its tree with the variables numbered."""
     tree = ast.dump(node)
     yield tree
-    if _operations(node) > 2:
+    if operations > 2:
         numbers: dict[str, str] = {}
 
         def numbered(match: re.Match[str]) -> str:
@@ -77,12 +92,11 @@ def _forms(node: ast.AST) -> Iterator[str]:
         yield re.sub(r"Name\(id='(\w+)'", numbered, tree)
 
 
-def _squeezed(text: str) -> tuple[str, list[int]]:
-    """The text without what is ignored, and the line of each letter."""
-    letters, lines, line = [], [], 1
-    for letter in text:
-        line += letter == "\n"
-        if not IGNORED.match(letter):
-            letters.append("'" if letter == '"' else letter)
-            lines.append(line)
-    return "".join(letters), lines
+def _squeezed(text: str) -> str:
+    return IGNORED.sub("", text).replace('"', "'")
+
+
+def _line_of(place: int, text: str) -> int:
+    """The line of a place in the squeezed text."""
+    kept = [match.start() for match in re.finditer(f"(?!{IGNORED.pattern}).", text)]
+    return text.count("\n", 0, kept[place]) + 1
