@@ -68,7 +68,7 @@ def make(source: Path, folder: Path, overwrite: bool = False) -> list[str]:
     foreign = _others(folder, files)
     if foreign:
         raise AssignmentError(f"{folder}: holds files that are not this handout's ({_some(foreign)}); move them away")
-    proved = list(proof(files, regions(source)))
+    proved = list(proof(source, files, regions(source)))
     if skeleton(source) != files:
         raise AssignmentError(f"{source}: the source changed while the handout was made of it; make it again")
     if folder.is_dir() and any(folder.iterdir()):

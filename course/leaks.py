@@ -4,8 +4,8 @@ What is sought are the simple statements and the expressions of the marked solut
 where a solution has none, its statements of one. An operation is an operator, an index or a call, and a call with many
 arguments is as many operations as these less one. Python files are compared by their syntax trees, where layout,
 comments and brackets make no difference; with three operations or more, neither do the names of variables. All text
-files, and so docstrings and comments, are searched for what has two operations, without spaces, line ends, comment
-signs and kinds of quotes.
+files, and so docstrings and comments, are searched for the same, without spaces, line ends, comment signs and kinds of
+quotes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def leaks(files: Mapping[str, bytes], regions: Iterable[Region]) -> list[str]:
             sizes.add((type(node), operations))
             for form in _forms(node, operations):
                 trees.setdefault(form, region.name)
-            if operations > 1:
+            if operations > 1 or isinstance(node, ast.stmt):
                 texts.setdefault(_squeezed(ast.unparse(node)), region.name)
     found: dict[tuple[str, int, str], str] = {}
     for path, content in files.items():

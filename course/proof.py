@@ -15,6 +15,7 @@ import scipy
 from handgrad.assignment.tables import AssignmentError
 from handgrad.course.leaks import leaks
 from handgrad.course.regions import Region
+from handgrad.course.scoring import ScoringError, scores
 
 ALLOWED = ("handgrad", "numpy", "scipy", "tomli")
 SHOWN = 5
@@ -48,14 +49,15 @@ class HandoutError(AssignmentError):
     """The handout does not hold; the message says what is wrong."""
 
 
-def proof(files: Mapping[str, bytes], regions: Sequence[Region]) -> Iterator[str]:
-    """A line for each thing that is proved of the handout. HandoutError for the first that does not hold."""
+def proof(source: Path, files: Mapping[str, bytes], regions: Sequence[Region]) -> Iterator[str]:
+    """A line for each thing that is proved of the handout's files. HandoutError for the first that does not hold."""
     yield f"all {_imported(files)} modules can be imported with only numpy and scipy"
     given_away = leaks(files, regions)
     if given_away:
         more = f"; and {len(given_away) - SHOWN} more" if len(given_away) > SHOWN else ""
         raise HandoutError("; ".join(given_away[:SHOWN]) + more)
     yield f"none of the {len(regions)} solutions is given away"
+    yield _scored(source)
 
 
 def _imported(files: Mapping[str, bytes]) -> int:
@@ -69,6 +71,18 @@ def _imported(files: Mapping[str, bytes]) -> int:
         if result.returncode:
             raise HandoutError(f"the handout cannot be imported: {result.stderr.strip().splitlines()[-1]}")
         return int(result.stdout)
+
+
+def _scored(source: Path) -> str:
+    try:
+        blank, solved, points = scores(source)
+    except ScoringError as error:
+        raise HandoutError(f"the handout cannot be graded: {error}") from None
+    if blank or solved != points:
+        raise HandoutError(
+            f"expected 0 points for the handout as it is and {points} for the solutions, got {blank:g} and {solved:g}"
+        )
+    return f"as it is it scores 0, with the solutions put back {solved:g} of {points}"
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> None:
