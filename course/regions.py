@@ -161,7 +161,7 @@ def _blocks(node: ast.AST, around: tuple[ast.AST, ...]) -> Iterator[_Block]:
 
 
 def _first_line(statement: ast.stmt) -> int:
-    decorators = getattr(statement, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
 
 

@@ -31,9 +31,9 @@ def without_lost_imports(texts: Mapping[str, str], lost_files: Collection[str]) 
                 lost |= {alias.asname or alias.name for alias in gone}
                 statement.names = [alias for alias in statement.names if alias not in gone]
                 _put(lines, statement, _import(statement) if statement.names else "")
-        for statement in ast.parse(texts[path]).body:
-            if lost and isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
-                _put(lines, statement, _all(statement, lost))
+        for node in ast.parse(texts[path]).body:
+            if lost and isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                _put(lines, node, _all(node, lost))
         lost_names[_module(path)] = lost
         found[path] = "".join(lines)
     return found

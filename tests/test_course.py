@@ -1,6 +1,7 @@
 """Making the handout: solution regions, the skeleton, the proof that it holds, and the command."""
 
 import ast
+import configparser
 import os
 import shutil
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 import handgrad
 from handgrad.assignment.assignment import Assignment, AssignmentError, Part, Task, as_toml, read
 from handgrad.cli import main
-from handgrad.course.handout import assignment_of, skeleton
+from handgrad.course.handout import assignment_of, regions, skeleton
+from handgrad.course.leaks import leaks
 from handgrad.course.regions import MarkerError, blanked, regions_of, replaced
+from handgrad.course.source import source_files
 
 SOURCE = Path(handgrad.__file__).parent
 
@@ -406,6 +409,7 @@ def test_the_command_makes_proves_and_checks_a_handout(capsys, tmp_path, handout
     code, out, err = run(capsys, "handout", folder)
     assert code == 0 and err == "" and "modules can be imported with only numpy and scipy" in out
     assert "none of the 14 solutions is given away" in out
+    assert "as it is it scores 0, with the solutions put back 100 of 100" in out
     assert out.splitlines()[-1] == f"written to {folder}: 13 tasks, 100 points"
     assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == handout
     assert read(folder / "assignment.toml") == assignment_of(SOURCE)
@@ -485,11 +489,31 @@ def test_an_unmarked_solution_is_found_where_it_stands(source, capsys, tmp_path)
     assert code == 2 and "layers/leaky_relu.py:34 gives relu.backward away: gate = np.greater(x, 0, " in err
 
 
-def test_layers_that_give_nothing_away_may_stay(source, capsys, tmp_path):
+def test_layers_that_give_nothing_away_may_stay(source):
     for name in ("tanh", "softmax"):
         edit(source / "course" / "assignment.toml", f' "layers/{name}.py",', "")
-    code, _, err = run(capsys, "handout", tmp_path / "handout", "--source", source)
-    assert code == 0, err
+    assert {"layers/tanh.py", "layers/softmax.py"} <= skeleton(source).keys()
+    assert leaks(skeleton(source), regions(source)) == []
+
+
+def test_a_task_that_nobody_can_grade_is_told(source, capsys, tmp_path):
+    edit(source / "optim" / "sgd.py", "SOLUTION sgd.step", "SOLUTION sgd.leap")
+    edit(source / "course" / "assignment.toml", "step = ", "leap = ")
+    code, out, err = run(capsys, "handout", tmp_path / "handout", "--source", source)
+    assert code == 2 and out == "" and "the handout cannot be graded: ValueError: sgd.leap: nothing is known" in err
+
+
+def test_every_package_is_installed(handout):
+    for root, setup in (
+        (handout, handout["setup.cfg"].decode()),
+        (source_files(SOURCE), (SOURCE / "setup.cfg").read_text()),
+    ):
+        folders = {path.rpartition("/")[0] for path in root if path.endswith("__init__.py")}
+        listed = configparser.ConfigParser(interpolation=None)
+        listed.read_string(setup)
+        names = {".".join(["handgrad", *filter(None, folder.split("/"))]) for folder in folders}
+        names = {name for name in names if not name.startswith(("handgrad.tests", "handgrad.benchmarks"))}
+        assert set(listed["options"]["packages"].split()) == names
 
 
 def test_a_handout_that_cannot_be_imported_is_told(source, capsys, tmp_path):
