@@ -99,7 +99,9 @@ def _found_by_checker(task: str, probe: Probe, tree: Mapping[str, bytes]) -> tup
     """What the gradient checker says, of forward or of backward."""
     outcome = ask(tree, [Probe("gradients", probe.module, probe.name)], CHECKER)
     is_forward = task.endswith(".forward")
-    found = [f"{array}: {text}" for array, text in gradients.read(outcome.answers[0].arrays) if (array == "y") == is_forward]
+    found = [
+        f"{array}: {text}" for array, text in gradients.read(outcome.answers[0].arrays) if (array == "y") == is_forward
+    ]
     return found[:MOST_FINDINGS], outcome.cpu
 
 
@@ -114,5 +116,5 @@ def _seen(wrong: Sequence[Wrong]) -> list[str]:
 
 def _at(arrays: Mapping[str, Array]) -> str:
     """The sizes of the first arrays of a probe."""
-    shapes = [f"{name} {list(array.shape)}" for name, array in arrays.items() if array.ndim]
+    shapes = [f"{name.removeprefix('w ')} {list(array.shape)}" for name, array in arrays.items() if array.ndim]
     return "where " + ", ".join(shapes[:3]) if shapes else "at one number"

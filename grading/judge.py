@@ -89,8 +89,8 @@ def _difference(got: Array, right: Array) -> str:
     with np.errstate(invalid="ignore"):
         off = np.where(a == b, 0.0, np.abs(a - b))
     worst = np.unravel_index(np.argmax(np.where(np.isfinite(off), off, np.inf)), b.shape)
-    place = f"[{', '.join(map(str, worst))}]" if worst else ""
-    return f"{place} must be {b[worst]:.6g}, got {a[worst]:.6g}"
+    place = f"entry [{', '.join(map(str, worst))}] " if worst else ""
+    return f"{place}must be {b[worst]:.6g}, got {a[worst]:.6g}"
 
 
 def _fits_single(array: Array) -> bool:

@@ -5,20 +5,41 @@ from __future__ import annotations
 import re
 
 SENTENCES = (
-    (r"(x|y|scores|labels|upstream.*)( later| second| other)? afterwards", "{0} was changed in place; work on a copy, whoever passed it in still needs it"),
+    (
+        r"(x|y|scores|labels|upstream.*)( later| second| other)? afterwards",
+        "{0} was changed in place; work on a copy, whoever passed it in still needs it",
+    ),
     (r"gradient of (.*) afterwards", "step changed the gradient of {0} that was passed in; work on a copy"),
     (r"(.*) afterwards", "{0} was changed: only the optimizer updates parameters"),
-    (r"(.*) in place", "the array of {0} itself must be updated, w[...] = ... or w -= ...; a new array is nobody's parameter"),
+    (
+        r"(.*) in place",
+        "the array of {0} itself must be updated, w[...] = ... or w -= ...; a new array is nobody's parameter",
+    ),
     (r"(.*) later", "{0} was overwritten by a later call, or by what the caller did; return a new array"),
     (r"shared memory", "results share memory with one another or with what was passed in; return new arrays"),
-    (r"(.*) of the first batch again", "{0} of the same input is another after a call in between; something of earlier calls is left"),
-    (r"(.*) of a second backward", "{0} of a second backward after one forward is wrong: nothing may be accumulated or used up"),
-    (r"(.*) of the first upstream again", "{0} of the same upstream is another at the second call: nothing may be accumulated or used up"),
+    (
+        r"(.*) of the first batch again",
+        "{0} of the same input is another after a call in between; something of earlier calls is left",
+    ),
+    (
+        r"(.*) of a second backward",
+        "{0} of a second backward after one forward is wrong: nothing may be accumulated or used up",
+    ),
+    (
+        r"(.*) of the first upstream again",
+        "{0} of the same upstream is another at the second call: nothing may be accumulated or used up",
+    ),
     (r"(.*) of the second batch", "{0} of a second batch, of another size, is wrong; something of the first is left"),
-    (r"(.*) (?:of another object|other)", "{0} is wrong when two objects of the class take turns: keep what is the object's own in self"),
+    (
+        r"(.*) (?:of another object|other)",
+        "{0} is wrong when two objects of the class take turns: keep what is the object's own in self",
+    ),
     (r"(.*) with new parameters", "{0} is wrong after the parameters were written into; read them anew in each call"),
     (r"steps of the optimizer (at step .*)", "the optimizer must take one step for each batch; {0}"),
-    (r"stopped by a loss that is not finite", "the run must stop where the loss is not finite: run.value must be the loss"),
+    (
+        r"stopped by a loss that is not finite",
+        "the run must stop where the loss is not finite: run.value must be the loss",
+    ),
 )
 """What an array's name says by itself; {0} is the name of the array at hand."""
 
@@ -29,5 +50,5 @@ def about(name: str, difference: str) -> str:
         match = re.fullmatch(pattern, name)
         if match:
             what = next((group for group in match.groups() if group), "") if match.groups() else ""
-            return f"{sentence.format(what)} ({name}{difference})"
-    return f"{name}{difference}"
+            return f"{sentence.format(what)} ({name}: {difference})"
+    return f"{name}: {difference}"

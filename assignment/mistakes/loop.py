@@ -45,7 +45,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "summed": "the gradients are multiplied by the batch size; the mean is what the loss is",
         "negative": "the gradients' sign is wrong: the optimizer takes dL/dW as it is",
         "times lr": "the gradients are multiplied by lr; the optimizer does that",
-        "own update": "the parameters are updated by hand, W -= lr * dL/dW; that is the optimizer's: optimizer.step(grads)",
+        "own update": "the parameters are updated by hand rather than by the optimizer: optimizer.step(grads)",
         "own update and step": "the parameters are updated by hand as well as by the optimizer",
         "grads unset": "grads is not what backward returned for this batch, or is empty",
         "old upstream": "backward is given the dL/dscores of the batch before",

@@ -17,7 +17,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "no lr": "the learning rate is missing: W = W - lr * v",
         "lr twice": "the learning rate is in the step twice: W = W - lr * v, where v = momentum * v + g has none",
         "first lr": "the learning rate is that of the first step for ever; read self.lr in each step",
-        "lr in v": "the learning rate is inside the velocity; it belongs to the step: v = momentum * v + g, W = W - lr * v",
+        "lr in v": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
         "no momentum": "the step is that without momentum: use the velocity, v = momentum * v + g, W = W - lr * v",
         "dampened": "the gradient is multiplied by 1 - momentum (dampening); here v = momentum * v + g",
         "no history": "the velocity begins at 0 in each step: keep it from step to step, v[...] = momentum * v + g",
@@ -36,10 +36,10 @@ MISTAKES: dict[str, dict[str, str]] = {
         "nesterov g + v": "Nesterov's step lacks momentum: W = W - lr * (g + momentum * v)",
         "nesterov old v": "Nesterov's step uses the velocity before its update: first v, then g + momentum * v",
         "nesterov v + momentum g": "Nesterov's step multiplies the gradient by momentum: it is g + momentum * v",
-        "nesterov plain g": "Nesterov's step uses the gradient without the decay: g in g + momentum * v is dL/dW + weight_decay * W",
+        "nesterov plain g": "in Nesterov's g + momentum * v the weight decay is missing: g = dL/dW + weight_decay * W",
         "no decay": "the weight decay is missing: g = dL/dW + weight_decay * W",
         "decay everywhere": "all parameters decay, biases too; self._decay_rates says which do",
-        "decay of the others": "the wrong parameters decay: self._decay_rates is weight_decay where one does and 0 elsewhere",
+        "decay of the others": "the wrong parameters decay: self._decay_rates says which do",
         "decay of the weights": "the weights decay whatever `decay` says; self._decay_rates says which parameters do",
         "decay sign": "the weight decay has the wrong sign: g = dL/dW + weight_decay * W",
         "decay double": "the weight decay is twice as large: g = dL/dW + weight_decay * W, without a 2",
@@ -50,7 +50,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "decay replaces": "the gradient is lost where the parameter decays: g = dL/dW + weight_decay * W",
         "decay scales g": "the decay multiplies the gradient: g = dL/dW + weight_decay * W",
         "decay without lr": "the decay is taken off W without the learning rate: it is a part of g",
-        "decay decoupled": "the decay is added to the step and not to the velocity: g = dL/dW + weight_decay * W comes first",
+        "decay decoupled": "the decay is in the step but not in the velocity: g = dL/dW + weight_decay * W comes first",
         "decay after": "the decay comes after the step, of the new W: g = dL/dW + weight_decay * W comes first",
         "decay of v": "the velocity decays rather than W: g = dL/dW + weight_decay * W",
         "absolute": "the decay is of |W| or its sign: g = dL/dW + weight_decay * W",
@@ -71,7 +71,7 @@ def code(mistake: str) -> Callable[..., Any]:
 
 
 class Mistaken:
-    """Parameter by parameter, in new arrays; one mistake of MISTAKES. `shared` is what its optimizers have in common."""
+    """Parameter by parameter, with one mistake of MISTAKES; `shared` is what all its optimizers have in common."""
 
     def __init__(self, mistake: str, shared: dict[str, Array], params: Params, lr: float, **options: Any) -> None:
         self.mistake, self.params, self.lr, self.first_lr = mistake, params, lr, lr

@@ -1,0 +1,85 @@
+"""Grading a whole class: every submission of a folder, several at a time, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from handgrad.grading.grade import Grader
+from handgrad.grading.report import Graded
+from handgrad.grading.result import Result
+from handgrad.grading.store import Store
+from handgrad.grading.submission import Submission, SubmissionError, read
+
+
+def submissions_in(folder: Path) -> list[Path]:
+    """What was handed in: the zips and folders of `folder`, by name; or a single zip by itself.
+
+    SubmissionError where there are none.
+    """
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder}: expected a folder of zips and folders, there is none")
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    found = [path for path in found if path.is_dir() or path.suffix.lower() == ".zip"]
+    if not found:
+        raise SubmissionError(f"{folder}: expected zips or folders, one a student, there are none")
+    return found
+
+
+class Classroom:
+    """Grades many submissions; results that the store has are not graded again."""
+
+    def __init__(self, grader: Grader, store: Store, only: Collection[str] = ()) -> None:
+        self.grader, self.store, self.only = grader, store, only
+        """`only` names parts that are graded anew; what is known of the others is kept."""
+
+    def grade(self, paths: Sequence[Path], jobs: int, done: Callable[[Graded], None]) -> list[Graded]:
+        """Everyone's results in the order of `paths`; `done` is called after each.
+
+        When interrupted, what has been begun is ended and kept, and KeyboardInterrupt raised.
+        """
+        results: dict[Path, Graded] = {}
+        waiting: Iterator[Path] = iter(paths)
+        running: dict[Future[Graded], Path] = {}
+        with ThreadPoolExecutor(jobs) as pool:
+            while True:
+                for path in waiting:
+                    running[pool.submit(self._one, path)] = path
+                    if len(running) == jobs:
+                        break
+                if not running:
+                    return [results[path] for path in paths]
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    path = running.pop(future)
+                    results[path] = future.result()
+                    done(results[path])
+
+    def _one(self, path: Path) -> Graded:
+        try:
+            submission = read(path, self.grader.assignment.files)
+        except SubmissionError as error:
+            return Graded(path.name, None, error=str(error))
+        return Graded(submission.name, self._result(submission), submission.notes)
+
+    def _result(self, submission: Submission) -> Result:
+        known = self.store.find_any(submission.digest) if self.only else self.store.find(submission.digest)
+        if known is not None and not self.only:
+            return known
+        result = self.grader.grade(submission.files, submission.digest, self.only if known else ())
+        if known is not None:
+            result = _merged(known, result, self.only)
+        self.store.keep(result)
+        return result
+
+
+def _merged(known: Result, new: Result, parts: Collection[str]) -> Result:
+    """What is known, with the new results of `parts`."""
+    graded = {part.name: part for part in new.parts}
+    files = {part.file for part in new.parts}
+    flags = [flag for flag in known.flags if flag.partition(", line ")[0] not in files]
+    merged = [graded.get(part.name, part) for part in known.parts]
+    locks = list(dict.fromkeys([*known.locks, *new.locks]))
+    return Result(new.digest, merged, [*flags, *new.flags], locks, new.cpu)
