@@ -35,6 +35,10 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
         )
         about = f" ({specimen.about})" if specimen.about else ""
         found += [(finding.array, finding.message + about) for finding in report.findings]
+        wrong = dict.fromkeys(finding.array for finding in report.findings if finding.kind != "contract")
+        found += [
+            (array, f"the formula is {specimen.mathematics[array]}") for array in wrong if array in specimen.mathematics
+        ]
         if report.findings:
             break
     text = json.dumps(found[:MOST])

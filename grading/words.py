@@ -29,7 +29,11 @@ SENTENCES = (
         r"(.*) of the first upstream again",
         "{0} of the same upstream is another at the second call: nothing may be accumulated or used up",
     ),
-    (r"(.*) of the second batch", "{0} of a second batch, of another size, is wrong; something of the first is left"),
+    (r"(.*) of the second batch", "{0} of a second batch is wrong: something of the batch before it is left"),
+    (
+        r"(.*) of a batch of another size",
+        "{0} of a batch of another size is wrong: something of the earlier ones is left",
+    ),
     (
         r"(.*) (?:of another object|other)",
         "{0} is wrong when two objects of the class take turns: keep what is the object's own in self",

@@ -1,6 +1,6 @@
-"""Known mistakes in the container, the optimizer and the loop, each as code that makes it.
+"""Known mistakes, each as code that makes it.
 
-A layer's mistakes are the gradient checker's business.
+What is wrong with a layer's backward is the gradient checker's business.
 """
 
 from __future__ import annotations
@@ -28,16 +28,14 @@ class Mistake:
 
 
 def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
-    """Each known mistake in `task`, such as "sgd.step", at `probe`; none for the tasks of other parts."""
-    part, _, step = task.partition(".")
-    if part not in PARTS:
-        return
-    module = import_module(f"handgrad.assignment.mistakes.{PARTS[part]}")
+    """Each known mistake in `task`, such as "sgd.step", at `probe`; none where none are known."""
+    part = task.partition(".")[0]
+    module = import_module(f"handgrad.assignment.mistakes.{PARTS.get(part, 'layer')}")
     known: Mapping[str, Mapping[str, str]] = module.MISTAKES
-    code: Callable[[str], Callable[..., Any]] = module.code
-    for mistake, sentence in known.get(step, {}).items():
+    code: Callable[[str, str], Callable[..., Any]] = module.code
+    for mistake, sentence in known.get(task, {}).items():
         try:
             with np.errstate(all="ignore"):
-                yield Mistake(sentence, run(probe, code(mistake)))
+                yield Mistake(sentence, run(probe, code(mistake, part)))
         except Exception as error:
             yield Mistake(sentence, error=str(error))

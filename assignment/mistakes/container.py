@@ -12,7 +12,7 @@ from handgrad.layers import Layer
 from handgrad.params import Array, Params
 
 MISTAKES: dict[str, dict[str, str]] = {
-    "forward": {
+    "sequential.forward": {
         "reversed": "the layers are applied in the wrong order, from the last to the first",
         "input to all": "every layer is given the model's input x; each takes the output of the layer before it",
         "without last": "the last layer is not applied",
@@ -25,7 +25,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "first twice": "the first layer is applied twice",
         "sum": "the layers' outputs are summed; each layer takes the output of the one before it",
     },
-    "backward": {
+    "sequential.backward": {
         "front to back": "backward runs the layers in the order of forward; the chain rule begins at the last layer",
         "upstream to all": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "upstream to all, dx last": "every layer is given the model's upstream; hand on the dx of the layer after it",
@@ -56,7 +56,7 @@ MISTAKES: dict[str, dict[str, str]] = {
 }
 
 
-def code(mistake: str) -> Callable[..., Any]:
+def code(mistake: str, part: str) -> Callable[..., Any]:
     """The container that makes the mistake."""
     return partial(Mistaken, mistake)
 

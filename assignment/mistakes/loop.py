@@ -14,7 +14,7 @@ from handgrad.history import History
 from handgrad.params import Array
 
 MISTAKES: dict[str, dict[str, str]] = {
-    "forward": {
+    "train.forward": {
         "swapped": "scores and labels are swapped: loss.forward(scores, y)",
         "loss of x": "the loss is given the batch's x rather than the model's scores",
         "labels as scores": "the loss is given the labels as scores",
@@ -28,7 +28,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "value total": "run.value is the sum of all losses so far; it is this batch's",
         "negative": "run.value has the wrong sign",
     },
-    "update": {
+    "train.update": {
         "no update": "the optimizer takes no step: optimizer.step(grads)",
         "no step for the last": "the last batch is left out",
         "twice": "the optimizer takes two steps for each batch",
@@ -53,7 +53,7 @@ MISTAKES: dict[str, dict[str, str]] = {
 }
 
 
-def code(mistake: str) -> Callable[..., Any]:
+def code(mistake: str, part: str) -> Callable[..., Any]:
     """The loop that makes the mistake."""
     return partial(_train, mistake)
 

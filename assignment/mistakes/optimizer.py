@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.params import Array, Params
 
 MISTAKES: dict[str, dict[str, str]] = {
-    "step": {
+    "sgd.step": {
         "still": "the parameters stay as they are: step must write into them (w -= ..., not w = w - ...)",
         "sign": "the sign of the step is wrong: it goes up the slope; W = W - lr * v",
         "no lr": "the learning rate is missing: W = W - lr * v",
@@ -65,7 +65,7 @@ MISTAKES: dict[str, dict[str, str]] = {
 }
 
 
-def code(mistake: str) -> Callable[..., Any]:
+def code(mistake: str, part: str) -> Callable[..., Any]:
     """The optimizer that makes the mistake."""
     return partial(Mistaken, mistake, {})
 

@@ -141,14 +141,19 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     d.more(widths[3], " later", widths[0])
     d.more(widths[4], " second", widths[0])
     if step == "forward":
-        calls: list[Step] = [["forward", "y", "x"], ["forward", "y of the second batch", "x later"]]
-        calls += [["forward", "y of the first batch again", "x"], ["after", ["x", "x later"]], ["params"], ["kept"]]
+        calls: list[Step] = [["forward", "y", "x"], ["forward", "y of the second batch", "x second"]]
+        calls += [
+            ["forward", "y of a batch of another size", "x later"],
+            ["forward", "y of the first batch again", "x"],
+        ]
+        calls += [["after", ["x", "x second", "x later"]], ["params"], ["kept"]]
         yield "contract", d.probe(layers, calls)
     else:
         calls = [["forward", None, "x"], ["backward", "", "upstream"]]
-        calls += [["backward", " of a second backward", "upstream second"], ["forward", None, "x later"]]
-        calls += [["backward", " of the second batch", "upstream later"]]
-        calls += [["after", ["x", "x later", "upstream", "upstream second", "upstream later"]], ["params"], ["kept"]]
+        calls += [["backward", " of a second backward", "upstream second"], ["forward", None, "x second"]]
+        calls += [["backward", " of the second batch", "upstream"], ["forward", None, "x later"]]
+        calls += [["backward", " of a batch of another size", "upstream later"], ["params"], ["kept"]]
+        calls += [["after", ["x", "x second", "x later", "upstream", "upstream second", "upstream later"]]]
         yield "contract", d.probe(layers, _either(calls))
     d = Drawing(rng, widths[0], widths[4])
     layers = [d.pick(widths[1]), ["Bend"], d.stretch(), d.pick(widths[2])]

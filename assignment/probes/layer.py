@@ -105,6 +105,8 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
         yield check, (kind.forward(case) if step == "forward" else kind.backward(case))
     yield "contract", kind.forward_contract() if step == "forward" else kind.backward_contract()
     yield "contract", (kind.forward if step == "forward" else kind.backward)(kind.single())
+    if part == "relu":
+        yield "contract", kind.forward_of_positive() if step == "forward" else kind.backward_of_positive()
 
 
 class Case:
@@ -302,17 +304,18 @@ class Kind:
 
     def forward_contract(self) -> Probe:
         """Several objects and calls: nothing handed in or out changes."""
-        case, later, other, more = self.three_cases()
-        ins, later_ins = list(case.inputs), [f"{name} later" for name in later.inputs]
+        case, second, later, other, more = self.four_cases()
+        ins, second_ins, later_ins = ([name + suffix for name in case.inputs] for suffix in ("", " second", " later"))
         script: list[Step] = [
             *self.made(case, "a"),
             ["make", "b", other.arguments, other.options],
             *[["set", "b", p, f"{p} other"] for p in other.params],
             ["forward", "a", "y", ins],
             ["forward", "b", "y other", [f"{name} other" for name in other.inputs]],
-            ["forward", "a", "y of the second batch", later_ins],
+            ["forward", "a", "y of the second batch", second_ins],
+            ["forward", "a", "y of a batch of another size", later_ins],
             ["forward", "a", "y of the first batch again", ins],
-            ["after", [*ins, *later_ins]],
+            ["after", [*ins, *second_ins, *later_ins]],
             ["params", "a", ""],
             *[["set", "a", p, f"{p} new"] for p in case.params],
             ["forward", "a", "y with new parameters", ins],
@@ -324,16 +327,16 @@ class Kind:
 
     def backward_contract(self) -> Probe:
         """Backward for any upstream, any number of times, always of the last forward; nothing accumulates."""
-        case, later, other, more = self.three_cases()
+        case, second, later, other, more = self.four_cases()
         names = self.grads_of(case)
-        ins, later_ins = list(case.inputs), [f"{name} later" for name in later.inputs]
-        ups: list[Any] = [self.upstream(case), self.upstream(case), self.upstream(later), self.upstream(other)]
+        ins, second_ins, later_ins = ([name + suffix for name in case.inputs] for suffix in ("", " second", " later"))
+        ups: list[Any] = [self.upstream(one) for one in (case, case, second, later, other)]
         handed: list[str] = []
         if not self.is_loss:
-            handed = ["upstream", "upstream second", "upstream later", "upstream other"]
+            handed = ["upstream", "upstream again", "upstream second", "upstream later", "upstream other"]
             more.update(zip(handed, ups, strict=True))
             ups = list(handed)
-        for suffix, one in (("", case), (" later", later), (" other", other)):
+        for suffix, one in (("", case), (" second", second), (" later", later), (" other", other)):
             more.update(self.cached(one, suffix))
         script: list[Step] = [
             *self.made(case, "a"),
@@ -342,12 +345,14 @@ class Kind:
             ["forward", "a", None, ins],
             ["forward", "b", None, [f"{name} other" for name in other.inputs]],
             ["backward", "a", "", ups[0], names],
-            ["backward", "b", " of another object", ups[3], names],
+            ["backward", "b", " of another object", ups[4], names],
             ["backward", "a", " of a second backward", ups[1], names],
             ["backward", "a", " of the first upstream again", ups[0], names],
-            ["forward", "a", None, later_ins],
+            ["forward", "a", None, second_ins],
             ["backward", "a", " of the second batch", ups[2], names],
-            ["after", [*ins, *later_ins, *handed]],
+            ["forward", "a", None, later_ins],
+            ["backward", "a", " of a batch of another size", ups[3], names],
+            ["after", [*ins, *second_ins, *later_ins, *handed]],
             ["params", "a", ""],
             ["kept"],
         ]
@@ -355,13 +360,27 @@ class Kind:
             script.append(["shared"])
         return self.probe(case, self.with_cache(script, more), more)
 
-    def three_cases(self) -> tuple[Case, Case, Case, dict[str, Array]]:
-        """A layer's first and second batch, of unequal sizes, another layer's, and all arrays but the first's."""
+    def forward_of_positive(self) -> Probe:
+        """Where nothing is cut off, the output equals the input, and must be another array all the same."""
+        case = Case([], {}, {"x": np.abs(mixed(self.rng, 3, 4))})
+        return self.probe(case, [*self.made(case), ["forward", "a", "y", ["x"]], ["shared"]])
+
+    def backward_of_positive(self) -> Probe:
+        case = Case([], {}, {"x": np.abs(mixed(self.rng, 3, 4))})
+        more = {"upstream": mixed(self.rng, 3, 4), **self.cached(case, "")}
+        script: list[Step] = [*self.made(case), ["forward", "a", None, ["x"]]]
+        script += [["backward", "a", "", "upstream", ["dx"]], ["shared"]]
+        return self.probe(case, self.with_cache(script, more), more)
+
+    def four_cases(self) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
+        """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's."""
         symbols = list(self.specimen.sizes)
         drawn = sizes_apart(self.rng, len(symbols) + 1, 2)
         sizes = dict(zip(symbols, drawn, strict=False))
-        case, later, other = self.case(sizes), self.case({**sizes, symbols[0]: drawn[-1]}), self.case(sizes)
-        more = {f"{name} later": array for name, array in later.inputs.items()}
-        more.update({f"{name} other": array for name, array in {**other.inputs, **other.params}.items()})
+        case, second, other = self.case(sizes), self.case(sizes), self.case(sizes)
+        later = self.case({**sizes, symbols[0]: drawn[-1]})
+        more = {f"{name} other": array for name, array in {**other.inputs, **other.params}.items()}
+        for suffix, one in ((" second", second), (" later", later)):
+            more.update({name + suffix: array for name, array in one.inputs.items()})
         more.update({f"{name} new": mixed(self.rng, *array.shape) for name, array in case.params.items()})
-        return case, later, other, more
+        return case, second, later, other, more
