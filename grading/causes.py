@@ -92,7 +92,7 @@ def _equals(wrong: Wrong, mistake: Mistake) -> bool:
     if wrong.failure is not None:
         return bool(mistake.error) and wrong.failure.message.endswith(mistake.error)
     arrays = first_attempt(wrong.answer.arrays)
-    return bool(mistake.arrays) and judge(arrays, first_attempt(mistake.arrays)).right
+    return bool(mistake.arrays) and judge(arrays, first_attempt(mistake.arrays), single=wrong.probe.is_single).right
 
 
 def _found_by_checker(task: str, probe: Probe, tree: Mapping[str, bytes]) -> tuple[list[str], float]:

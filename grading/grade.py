@@ -45,10 +45,10 @@ class Asked:
 
     def verdicts(self) -> list[Verdict]:
         return [
-            best(answer.arrays, expected, forgiving=self.forgiving)
+            best(answer.arrays, expected, forgiving=self.forgiving, single=probe.is_single)
             if answer.failure is None
             else Verdict(False, answer.failure.message)
-            for answer, expected in zip(self.answers, self.expected, strict=True)
+            for probe, answer, expected in zip(self.probes, self.answers, self.expected, strict=True)
         ]
 
     def by_check(self) -> dict[str, bool]:

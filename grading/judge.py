@@ -30,8 +30,11 @@ class Verdict:
     """Whether an array was computed in single precision, and judged so."""
 
 
-def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array]) -> Verdict:
-    """Whether the arrays of one attempt are the expected ones: the same names, shapes and numbers."""
+def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, single: bool = False) -> Verdict:
+    """Whether the arrays of one attempt are the expected ones: the same names, shapes and numbers.
+
+    `single` is for probes whose own arrays are of single precision.
+    """
     is_single = False
     for name, right in expected.items():
         if name not in arrays:
@@ -42,7 +45,7 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array]) -> Verdict
             return Verdict(False, f"{name} must hold real numbers, got dtype {got.dtype}", name)
         if got.shape != right.shape:
             return Verdict(False, f"{name} must have the shape {right.shape}, got {got.shape}", name)
-        if _is_near(got, right, SINGLE if right.dtype == np.float32 else DOUBLE):
+        if _is_near(got, right, SINGLE if single else DOUBLE):
             continue
         if not (_fits_single(got) and _is_near(got, right, SINGLE)):
             return Verdict(False, about(name, _difference(got, right)), name)
@@ -53,12 +56,14 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array]) -> Verdict
     return Verdict(True, is_single=is_single)
 
 
-def best(answer: Mapping[str, Array], expected: Mapping[str, Array], *, forgiving: bool) -> Verdict:
+def best(
+    answer: Mapping[str, Array], expected: Mapping[str, Array], *, forgiving: bool, single: bool = False
+) -> Verdict:
     """The verdict on the first attempt; where `forgiving`, a later one that is right counts as well."""
     right = {attempt.number: attempt.arrays for attempt in attempts(expected)}
     verdict = Verdict(False, "it raised an error", "")
     for number, arrays in reversed([a for a in attempts(answer) if a.number in right and (forgiving or a.number == 0)]):
-        verdict = judge(arrays, right[number])
+        verdict = judge(arrays, right[number], single=single)
         if verdict.right:
             return verdict
     return verdict

@@ -33,6 +33,11 @@ class Probe:
     """Steps, each a word and what it needs. After ["or"] a second attempt begins, which does not lean on the part's
     other tasks; it counts where one of those is wrong."""
 
+    @property
+    def is_single(self) -> bool:
+        """Whether its arrays are of single precision, so that answers cannot be better."""
+        return any(array.dtype == np.float32 for array in self.arrays.values())
+
     def scripts(self) -> Iterator[list[Step]]:
         """The script of each attempt."""
         script: list[Step] = []

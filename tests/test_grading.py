@@ -1,0 +1,454 @@
+"""Grading: the probes, the judge, the points, the sentences, and the commands around them."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special
+
+import handgrad
+from handgrad.assignment.mistakes import mistakes
+from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
+from handgrad.cli import main
+from handgrad.course.handout import assignment_of, skeleton, solved
+from handgrad.course.regions import replaced
+from handgrad.grading.classroom import Classroom
+from handgrad.grading.grade import Grader, grade_files, points_for
+from handgrad.grading.judge import best, judge
+from handgrad.grading.report import Graded, page, write_csv, write_pages
+from handgrad.grading.result import Result
+from handgrad.grading.store import Store
+
+SOURCE = Path(handgrad.__file__).resolve().parent
+ASSIGNMENT = assignment_of(SOURCE)
+TASKS = [task.name for task in ASSIGNMENT.tasks]
+SOLVED = solved(SOURCE)
+
+
+@pytest.fixture(scope="module")
+def blank():
+    return skeleton(SOURCE)
+
+
+@pytest.fixture(scope="module")
+def grader(blank):
+    return Grader(blank, ASSIGNMENT, b"a secret for tests")
+
+
+@pytest.fixture(scope="module")
+def perfect(grader):
+    return grader.grade(SOLVED, "perfect")
+
+
+def written(codes):
+    """The solved file of a part with other code in the tasks of `codes`."""
+    file = ASSIGNMENT.part(next(iter(codes))).file
+    return file, replaced((SOURCE / file).read_text("utf-8"), file, codes).encode()
+
+
+def graded(grader, codes):
+    file, content = written(codes)
+    part = ASSIGNMENT.part(next(iter(codes)))
+    (result,) = grader.grade({file: content}, "a digest", only=[part.name]).parts
+    return {task.name: task for task in result.tasks}
+
+
+# Whole submissions.
+
+
+def test_the_solution_has_all_points_and_nothing_to_look_at(perfect):
+    assert perfect.points == perfect.out_of == ASSIGNMENT.points
+    assert not perfect.flags
+    assert all(
+        all(task.checks.values()) and list(task.checks) == list(CHECKS) for p in perfect.parts for task in p.tasks
+    )
+
+
+def test_the_skeleton_has_no_points_in_any_part(grader, blank):
+    result = grader.grade(blank, "blank")
+    assert [part.points for part in result.parts] == [0] * len(ASSIGNMENT.parts)
+    touched = grader.grade({part.file: blank[part.file] + b"\n" for part in ASSIGNMENT.parts}, "touched")
+    assert touched.points == 0
+    assert {sentence for part in touched.parts for task in part.tasks for sentence in task.sentences} == {
+        "not written yet"
+    }
+
+
+def test_a_missing_file_costs_its_part_only(blank):
+    files = {"layers/relu.py": SOLVED["layers/relu.py"]}
+    result = grade_files(files, blank, ASSIGNMENT, secret=b"a secret", digest="one file")
+    assert {part.name: part.points for part in result.parts if part.points} == {"relu": ASSIGNMENT.part("relu").points}
+
+
+def test_forbidden_imports_zero_the_part_with_the_reason(grader):
+    result = grader.grade({"layers/relu.py": b"import torch\n" + SOLVED["layers/relu.py"]}, "t", only=["relu"])
+    assert result.points == 0
+    assert "torch" in result.parts[0].tasks[0].sentences[0]
+    assert "torch" in result.flags[0]
+
+
+def test_probes_follow_from_secret_and_digest(grader, blank):
+    def arrays(one, digest):
+        return probes_of("fc.forward", one.generator(digest, "fc.forward"))[0][1].arrays["x"]
+
+    assert np.array_equal(arrays(grader, "a"), arrays(Grader(blank, ASSIGNMENT, b"a secret for tests"), "a"))
+    assert not np.array_equal(arrays(grader, "a")[0, :2], arrays(grader, "b")[0, :2])
+    assert not np.array_equal(arrays(grader, "a")[0, :2], arrays(Grader(blank, ASSIGNMENT, b"another one"), "a")[0, :2])
+
+
+# What is right, told apart from the source by definitions.
+
+
+def _loss(scores, labels):
+    targets = labels if labels.ndim == 2 else np.eye(scores.shape[1])[labels]
+    shift = scores.real.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(scores - shift).sum(axis=1, keepdims=True)) + shift
+    return (targets * (log_sum - scores)).sum() / len(scores)
+
+
+def _layer(part, arrays, x):
+    if part == "fc":
+        return x @ arrays["W"].T + arrays.get("b", 0)
+    return np.where(x.real > 0, x, 0) if part == "relu" else scipy.special.expit(x)
+
+
+@pytest.mark.parametrize("part", ["fc", "relu", "sigmoid", "softmax_ce"])
+@pytest.mark.parametrize("seed", range(3))
+def test_expected_forwards_follow_the_definition(part, seed):
+    for check, probe in probes_of(f"{part}.forward", np.random.default_rng(seed)):
+        if "y" not in (got := run(probe)):
+            continue
+        a = probe.arrays
+        y = _loss(a["scores"], a["labels"]) if part == "softmax_ce" else _layer(part, a, a["x"])
+        tolerance = 1e-5 if probe.is_single else 1e-13
+        assert np.allclose(got["y"], y, rtol=tolerance, atol=tolerance), check
+
+
+@pytest.mark.parametrize("part", ["fc", "relu", "softmax_ce"])
+@pytest.mark.parametrize("seed", range(3))
+def test_expected_backwards_are_complex_steps(part, seed):
+    drawn = probes_of(f"{part}.backward", np.random.default_rng(seed))
+    for _, probe in [one for one in drawn if one[0] in ("values", "other sizes")]:
+        got, a = run(probe), dict(probe.arrays)
+        names = {"softmax_ce": {"scores": "dscores"}, "fc": {"x": "dx", "W": "dW", "b": "db"}}.get(part, {"x": "dx"})
+        for name, gradient in names.items():
+            numeric = np.empty(a[name].shape)
+            for index in np.ndindex(*a[name].shape):
+                stepped = a[name].astype(complex)
+                stepped[index] += 1e-30j
+                at = {**a, name: stepped}
+                if part == "softmax_ce":
+                    value = _loss(at["scores"], at["labels"])
+                else:
+                    value = (a["upstream"] * _layer(part, at, at["x"])).sum()
+                numeric[index] = value.imag / 1e-30
+            assert np.allclose(got[gradient], numeric, rtol=1e-12, atol=1e-13), gradient
+
+
+def test_every_known_mistake_is_asked_for():
+    """No probe-set may be blind to a mistake that is known; and each has numbers, or an error, of its own."""
+    from importlib import import_module
+
+    for task in ("sequential.backward", "sgd.step", "train.update", "fc.forward", "softmax_ce.forward"):
+        drawn = [probe for _, probe in probes_of(task, np.random.default_rng(1))]
+        right = [run(probe) for probe in drawn]
+        seen = set()
+        for probe, expected in zip(drawn, right, strict=True):
+            for mistake in mistakes(task, probe):
+                if mistake.error or not best(mistake.arrays, expected, forgiving=False).right:
+                    seen.add(mistake.sentence)
+        part = task.partition(".")[0]
+        kind = {"sequential": "container", "sgd": "optimizer", "train": "loop"}.get(part, "layer")
+        assert seen == set(import_module(f"handgrad.assignment.mistakes.{kind}").MISTAKES[task].values()), task
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_probes_are_plain_data_and_the_same_for_a_seed(task):
+    first, second = (probes_of(task, np.random.default_rng(7)) for _ in range(2))
+    assert {check for check, _ in first} == set(CHECKS)
+    for (_, a), (_, b) in zip(first, second, strict=True):
+        assert json.loads(json.dumps([a.options, a.script])) == json.loads(json.dumps([b.options, b.script]))
+        assert all(np.array_equal(a.arrays[name], b.arrays[name]) for name in a.arrays)
+
+
+def test_unknown_tasks_are_refused():
+    with pytest.raises(ValueError, match=r"nothing\.forward: nothing is known to ask of it"):
+        probes_of("nothing.forward", np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"known is step"):
+        probes_of("sgd.leap", np.random.default_rng(0))
+
+
+# The judge.
+
+
+def test_the_judge_takes_rounding_and_refuses_differences():
+    right = np.random.default_rng(0).standard_normal((4, 3))
+    assert judge({"y": right * (1 + 1e-14)}, {"y": right}).right
+    for wrong in (right + 1e-9, right.T, right[None], np.full_like(right, np.nan), right.astype(complex), right[:0]):
+        assert not judge({"y": wrong}, {"y": right}).right
+    assert not judge({}, {"y": right}).right
+    assert not judge({"y": right, "z": right}, {"y": right}).right
+    assert "entry [2, 1] must be" in judge({"y": np.where(right == right[2, 1], 9, right)}, {"y": right}).sentence
+
+
+def test_the_judge_takes_single_precision_and_notes_it():
+    right = np.random.default_rng(0).standard_normal(5)
+    verdict = judge({"y": right.astype(np.float32)}, {"y": right})
+    assert verdict.right and verdict.is_single
+    assert judge({"y": right.astype(np.float32).astype(np.float64)}, {"y": right}).right
+    assert not judge({"y": right + 1e-6}, {"y": right}).right
+    assert not judge({"y": -right.astype(np.float32)}, {"y": right}).right
+    assert judge({"y": np.array([-0.0])}, {"y": np.array([0.0])}).right
+
+
+def test_points_need_right_values():
+    right = dict.fromkeys(CHECKS, True)
+    assert points_for(right, 10) == 10
+    assert points_for({**right, "values": False}, 10) == 0
+    assert points_for({**right, "contract": False}, 10) == pytest.approx(8.67)
+    assert points_for({check: check == "values" for check in CHECKS}, 10) == 6
+    assert points_for({"values": True}, 10) == 10
+
+
+# One error costs once, and its cause is said.
+
+BUGS = [
+    ("relu.backward", "return upstream * (x >= 0), {}", "where x is exactly 0"),
+    ("relu.forward", "self.cache = x\nx[x < 0] = 0\nreturn x", "changed in place"),
+    ("sigmoid.backward", "return upstream * y * (1 + y), {}", "upstream"),
+    ("sigmoid.forward", "y = 1 / (1 + np.exp(x))\nself.cache = y\nreturn y", "the sign of x is wrong"),
+    ("fc.forward", "self.cache = x\nreturn x @ self.W.T", "the bias b is missing"),
+    ("fc.backward", 'return upstream @ self.W, {"W": upstream.T @ x, "b": upstream.mean(axis=0)}', "N times too small"),
+    (
+        "softmax_ce.backward",
+        "exp, total, labels = self.recall()\np = exp / total\nif labels.ndim == 2:\n    return (p - labels) / len(p)\n"
+        "p.reshape(-1)[labels] -= 1\nreturn p / len(p)",
+        "upstream",
+    ),
+    ("sequential.forward", "for layer in reversed(self.layers):\n    x = layer.forward(x)\nreturn x", "wrong order"),
+    (
+        "sequential.backward",
+        "grads = {}\nfor i, layer in reversed(list(enumerate(self.layers))):\n"
+        "    dx, own = layer.backward(upstream)\n    upstream = dx\n    grads.update(own)\nreturn upstream, grads",
+        "lack the position",
+    ),
+    ("sgd.step", "w += self.lr * gradient", "the sign of the step is wrong"),
+    (
+        "train.forward",
+        "scores = model.forward(x)\nrun.value = loss.forward(y, scores)",
+        "scores and labels are swapped",
+    ),
+    ("train.update", "dx, grads = model.backward(scores)\noptimizer.step(grads)", "backward is given the scores"),
+    ("train.update", "dx, grads = model.backward(loss.backward())", "the optimizer takes no step"),
+    ("train.forward", "scores = model.forward(z)\nrun.value = loss.forward(scores, y)", "NameError in train.py, line"),
+]
+
+
+@pytest.mark.parametrize(("task", "code", "cause"), BUGS)
+def test_bugs_cost_points_and_their_cause_is_said(grader, task, code, cause):
+    tasks = graded(grader, {task: code})
+    assert tasks[task].points < tasks[task].out_of
+    assert any(cause in sentence for sentence in tasks[task].sentences), tasks[task].sentences
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "right"),
+    [
+        ("sigmoid.forward", "y = np.exp(-x)\nself.cache = y\nreturn y", "sigmoid.backward"),
+        ("relu.forward", 'raise NotImplementedError("relu.forward")', "relu.backward"),
+        ("sequential.forward", "return x", "sequential.backward"),
+        ("train.update", 'raise NotImplementedError("train.update")', "train.forward"),
+    ],
+)
+def test_one_error_costs_once(grader, wrong, code, right):
+    tasks = graded(grader, {wrong: code})
+    assert tasks[wrong].points == 0
+    assert tasks[right].points == tasks[right].out_of, tasks[right].sentences
+
+
+def test_a_forward_that_caches_nothing_costs_points(grader):
+    tasks = graded(grader, {"fc.forward": "return x @ self.W.T + (self.b if self.bias else 0)"})
+    assert sum(task.points for task in tasks.values()) < sum(task.out_of for task in tasks.values())
+    assert any("backward before forward" in sentence for sentence in tasks["fc.backward"].sentences)
+
+
+OTHERS = [
+    {"sigmoid.forward": "self.cache = y = 1 / (1 + np.exp(-x.astype(np.float32)))\nreturn y"},
+    {
+        "sequential.forward": "for layer in self.layers:\n    x = layer.forward(x)\nreturn x",
+        "sequential.backward": "grads = {}\nfor i in range(len(self.layers) - 1, -1, -1):\n"
+        "    upstream, own = self.layers[i].backward(upstream)\n"
+        "    grads.update({f'{i}.{k}': g for k, g in own.items()})\nreturn upstream, grads",
+    },
+    {
+        "sgd.step": "if not hasattr(self, 'v'):\n    self.v = {n: np.zeros_like(p) for n, p in self.params.items()}\n"
+        "for n, p in self.params.items():\n    decays = n in self.decay or self.decay == 'all'\n"
+        "    decays = p.ndim > 1 if self.decay == 'weights' else decays\n"
+        "    g = grads[n] + self.weight_decay * decays * p\n    self.v[n] = self.momentum * self.v[n] + g\n"
+        "    p -= self.lr * (g + self.momentum * self.v[n] if self.nesterov else self.v[n])"
+    },
+]
+
+
+@pytest.mark.parametrize("codes", OTHERS)
+def test_other_right_ways_have_all_points(grader, codes):
+    for task in graded(grader, codes).values():
+        assert task.points == task.out_of, task.sentences
+
+
+def test_a_loop_without_end_is_stopped_once(blank):
+    from handgrad.grading.sandbox import Limits
+
+    file, content = written({"relu.forward": "while True:\n    pass"})
+    grader = Grader(blank, ASSIGNMENT, b"a secret", Limits(cpu=1, wall=10.0))
+    result = grader.grade({file: content}, "endless", only=["relu"])
+    assert result.points == 0
+    assert result.cpu < 4
+    assert "CPU time" in result.parts[0].tasks[0].sentences[0]
+    assert "not asked" in result.parts[0].tasks[1].sentences[0]
+
+
+# A class.
+
+
+@pytest.fixture
+def submissions(tmp_path):
+    """Two zips of one part each: a right one and a wrong one."""
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    _, wrong = written({"relu.forward": "self.cache = x\nreturn np.abs(x)"})
+    for name, content in (("anna", SOLVED["layers/relu.py"]), ("=bert<b>", wrong)):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr("handgrad/layers/relu.py", content)
+    return folder
+
+
+def points_in(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["submission"]: row for row in csv.DictReader(file)}
+
+
+def test_grade_writes_a_table_and_pages(submissions, tmp_path, capsys):
+    arguments = ["grade", str(submissions), "--results", str(tmp_path / "grades"), "-j", "2"]
+    assert main([*arguments, "--csv", str(tmp_path / "t.csv"), "--report", str(tmp_path / "pages")]) == 0
+    rows = points_in(tmp_path / "t.csv")
+    assert list(rows["anna"]) == ["submission", *(part.name for part in ASSIGNMENT.parts), "total", "flags"]
+    assert rows["anna"]["relu"] == rows["anna"]["total"] == str(ASSIGNMENT.part("relu").points)
+    assert 0 < float(rows["'=bert<b>"]["total"]) < 8  # what a spreadsheet would take for a formula is led by a quote
+    assert "anna: 8 of 100" in capsys.readouterr().out
+    text = "".join(path.read_text("utf-8") for path in (tmp_path / "pages").iterdir())
+    assert "=bert&lt;b&gt;" in text and "=bert<b>" not in text
+    assert (tmp_path / "grades" / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_grading_goes_on_where_it_was_interrupted(grader, submissions, tmp_path, monkeypatch):
+    store = Store(tmp_path, "assignment", b"secret")
+    paths = sorted(submissions.iterdir())
+
+    def interrupt(one):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Classroom(grader, store).grade(paths, 1, interrupt)
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    asked = []
+    monkeypatch.setattr(grader, "grade", lambda files, digest, only=(): asked.append(digest) or Result(digest, []))
+    told = []
+    Classroom(grader, store).grade(paths, 1, told.append)
+    Classroom(grader, store).grade(paths, 2, told.append)
+    assert len(asked) == 1
+    assert [one.name for one in told[:2]] == [path.stem for path in paths]
+
+
+def test_regrade_grades_one_part_and_keeps_the_rest(submissions, tmp_path):
+    grades = tmp_path / "grades"
+    arguments = [str(submissions), "--results", str(grades), "--csv", str(tmp_path / "t.csv")]
+    main(["grade", *arguments])
+    for path in grades.glob("*.json"):
+        result = json.loads(path.read_text())
+        for part in result["parts"]:
+            for task in part["tasks"]:
+                task["points"] = 1.0
+        path.write_text(json.dumps(result))
+    assert main(["regrade", "--part", "relu", *arguments]) == 0
+    row = points_in(tmp_path / "t.csv")["anna"]
+    assert (row["relu"], row["sgd"]) == ("8", "1")
+
+
+def test_results_of_another_secret_or_assignment_are_not_taken(tmp_path):
+    Store(tmp_path, "a" * 64, b"secret").keep(Result("digest", []))
+    assert Store(tmp_path, "a" * 64, b"secret").find("digest") == Result("digest", [])
+    assert Store(tmp_path, "a" * 64, b"another").find("digest") is None
+    assert Store(tmp_path, "b" * 64, b"secret").find("digest") is None
+    next(tmp_path.glob("*.json")).write_text("{")
+    assert Store(tmp_path, "a" * 64, b"secret").find("digest") is None
+
+
+def test_pages_escape_all_that_comes_from_the_student(perfect, tmp_path):
+    evil = "<script>alert(1)</script>"
+    result = Result.from_dict(perfect.to_dict())
+    result.flags, result.parts[0].log = [evil], evil
+    result.parts[0].tasks[0].sentences = [evil]
+    text = page(Graded(evil, result, [evil]), ASSIGNMENT)
+    assert "<script" not in text and text.count("&lt;script&gt;") == 6
+    assert evil not in page(Graded(evil, None, error=evil), ASSIGNMENT)
+    write_pages(
+        tmp_path, [Graded("../../a", None), Graded(".a", None), Graded("A", None), Graded("<>", None)], ASSIGNMENT
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["A-2.html", "_.._a.html", "_.html", "a.html"]
+    write_csv(tmp_path / "t.csv", [Graded("x", None, error="no zip")], ASSIGNMENT)
+    assert points_in(tmp_path / "t.csv")["x"]["flags"] == "not graded: no zip"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "there is none"),
+        (["{empty}"], "there are none"),
+        ([""], "SUBMISSIONS is empty"),
+        (["{given}", "--secret", "short"], "8 characters or more"),
+        (["{given}", "--secret", ""], "--secret is empty"),
+        (["{given}", "--results", "{file}"], "expected a folder"),
+        (["{given}", "--source", "{empty}"], "expected a source tree"),
+        (["{given}", "--csv", "nowhere/t.csv"], "no such folder"),
+    ],
+)
+def test_bad_usage_is_one_sentence(submissions, tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    for path in submissions.iterdir():
+        path.write_bytes(b"no zip")
+    places = {"given": submissions, "empty": tmp_path / "empty", "file": tmp_path / "file"}
+    assert main(["grade", *[argument.format(**places) for argument in arguments]]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+
+
+def test_an_unknown_part_is_named(submissions, capsys):
+    assert main(["regrade", "--part", "cf", str(submissions)]) == 2
+    assert "expected one of relu, sigmoid" in capsys.readouterr().err
+
+
+def test_what_is_no_zip_is_told_and_the_rest_graded(submissions, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (submissions / "broken.zip").write_bytes(b"no zip")
+    assert main(["grade", str(submissions)]) == 1
+    out = capsys.readouterr().out
+    assert "broken.zip: not graded: expected a zip" in out and "anna: 8 of 100" in out
+
+
+def test_strict_refuses_where_a_lock_is_missing(submissions, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Grader, "missing_locks", lambda self: ["landlock"])
+    assert main(["grade", str(submissions), "--strict"]) == 2
+    assert "lacks landlock" in capsys.readouterr().err
+
+
+def test_attempts_are_told_apart():
+    answer = {"y": np.zeros(1), "otherwise: y": np.ones(1)}
+    assert [(one.number, list(one.arrays)) for one in attempts(answer)] == [(0, ["y"]), (1, ["y"])]
+    assert isinstance(probes_of("sgd.step", np.random.default_rng(0))[0][1], Probe)
