@@ -52,17 +52,21 @@ def run(arguments: argparse.Namespace) -> int:
     own = Path(handgrad.__file__).resolve().parent
     if arguments.source and Path(arguments.source).resolve() != own:
         return usable(run_from, Path(arguments.source))
-    assignment, files = usable(assignment_of, own), usable(skeleton, own)
-    unknown = [name for name in arguments.part if name not in [part.name for part in assignment.parts]]
-    if unknown:
-        known = ", ".join(part.name for part in assignment.parts)
-        raise UsageError(f"--part: expected one of {known}, got {unknown[0]!r}")
     paths = usable(submissions_in, Path(arguments.submissions))
     results = Path(arguments.results)
     if results.exists() and not results.is_dir():
         raise UsageError(f"--results {results}: expected a folder, it is a file")
+    for option, path in (("--csv", arguments.csv), ("--report", arguments.report)):
+        if path and not Path(path).absolute().parent.is_dir():
+            raise UsageError(f"{option} {path}: there is no folder {Path(path).parent}")
+    assignment = usable(assignment_of, own)
+    unknown = [name for name in arguments.part if name not in [part.name for part in assignment.parts]]
+    if unknown:
+        known = ", ".join(part.name for part in assignment.parts)
+        raise UsageError(f"--part: expected one of {known}, got {unknown[0]!r}")
     results.mkdir(parents=True, exist_ok=True)
     secret = usable(read_secret, arguments.secret, results)
+    files = usable(skeleton, own)
     grader = Grader(files, assignment, secret)
     try:
         missing = grader.missing_locks()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -45,7 +45,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     return {"findings": np.frombuffer(text.encode(), np.uint8)}
 
 
-def read(answer: dict[str, Array]) -> list[tuple[str, str]]:
+def read(answer: Mapping[str, Array]) -> list[tuple[str, str]]:
     """The findings of an answer that may be anything."""
     try:
         found = json.loads(bytes(np.asarray(answer["findings"], np.uint8).ravel()))

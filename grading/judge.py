@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handgrad.assignment.probes import attempts
-from handgrad.grading.words import about
+from handgrad.grading.words import about, missing
 from handgrad.params import Array
 
 DOUBLE, SINGLE = 1e-11, 1e-4
@@ -36,10 +36,11 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, single:
     `single` is for probes whose own arrays are of single precision.
     """
     is_single = False
-    for name, right in expected.items():
+    # What was changed in place is told first: other wrong numbers may follow from it.
+    for name, right in sorted(expected.items(), key=lambda item: not item[0].endswith("afterwards")):
         if name not in arrays:
             there = ", ".join(sorted(arrays.keys() - expected.keys()))
-            return Verdict(False, f"{name} is missing" + (f"; there is {there} instead" if there else ""), name)
+            return Verdict(False, missing(name) + (f"; there is {there} instead" if there else ""), name)
         got = arrays[name]
         if got.dtype.kind not in "buif":
             return Verdict(False, f"{name} must hold real numbers, got dtype {got.dtype}", name)

@@ -56,3 +56,12 @@ def about(name: str, difference: str) -> str:
             what = next((group for group in match.groups() if group), "") if match.groups() else ""
             return f"{sentence.format(what)} ({name}: {difference})"
     return f"{name}: {difference}"
+
+
+def missing(name: str) -> str:
+    """The sentence for an array that did not come."""
+    if re.fullmatch(r"upstream at step \d+", name):
+        return f"model.backward was not called: {name} is missing"
+    if re.fullmatch(r"(scores|labels) at step \d+", name):
+        return f"loss.forward was not called: {name} is missing"
+    return f"{name} is missing"

@@ -413,7 +413,7 @@ def test_pages_escape_all_that_comes_from_the_student(perfect, tmp_path):
         (["{given}", "--secret", ""], "--secret is empty"),
         (["{given}", "--results", "{file}"], "expected a folder"),
         (["{given}", "--source", "{empty}"], "expected a source tree"),
-        (["{given}", "--csv", "nowhere/t.csv"], "no such folder"),
+        (["{given}", "--csv", "nowhere/t.csv"], "there is no folder"),
     ],
 )
 def test_bad_usage_is_one_sentence(submissions, tmp_path, monkeypatch, capsys, arguments, sentence):

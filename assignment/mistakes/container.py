@@ -23,12 +23,14 @@ MISTAKES: dict[str, dict[str, str]] = {
         "twice": "every layer is applied twice",
         "last twice": "the last layer is applied twice",
         "first twice": "the first layer is applied twice",
+        "rectified": "a ReLU follows each layer: the layers alone are applied",
         "sum": "the layers' outputs are summed; each layer takes the output of the one before it",
     },
     "sequential.backward": {
         "front to back": "backward runs the layers in the order of forward; the chain rule begins at the last layer",
         "upstream to all": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "upstream to all, dx last": "every layer is given the model's upstream; hand on the dx of the layer after it",
+        "ones": "backward begins with ones rather than with the upstream it is given",
         "dx is upstream": "the input gradient returned is the upstream itself; it is the dx of the first layer",
         "dx of last": "the dx returned is the last layer's; it is that of the first layer, where the chain ends",
         "dx of second": "the input gradient returned is the second layer's; the first layer's dx is missing",
@@ -103,7 +105,7 @@ class Chain:
     def run(self) -> None:
         mistake, count = self.mistake, len(self.layers)
         order = list(range(count)) if mistake == "front to back" else list(range(count))[::-1]
-        dx, u = self.upstream, self.upstream
+        dx = u = np.ones_like(self.upstream) if mistake == "ones" else self.upstream
         for i in order:
             is_skipped = {"without first": i == 0, "without last": i == count - 1}.get(mistake, False)
             if is_skipped or (mistake == "without plain" and not self.layers[i].params):
@@ -153,6 +155,14 @@ def _composed(layers: list[Any], x: Array) -> Array:
     return x
 
 
+class _Rectified:
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    def forward(self, x: Array) -> Array:
+        return np.maximum(self.layer.forward(x), 0)
+
+
 FORWARD: dict[str, Callable[[list[Any], Array], Array]] = {
     "reversed": lambda layers, x: _composed(layers[::-1], x),
     "input to all": lambda layers, x: [x, *(layer.forward(x) for layer in layers)][-1],
@@ -164,5 +174,6 @@ FORWARD: dict[str, Callable[[list[Any], Array], Array]] = {
     "twice": lambda layers, x: _composed([layer for one in layers for layer in (one, one)], x),
     "last twice": lambda layers, x: _composed([*layers, *layers[-1:]], x),
     "first twice": lambda layers, x: _composed([*layers[:1], *layers], x),
+    "rectified": lambda layers, x: _composed([_Rectified(layer) for layer in layers], x),
     "sum": lambda layers, x: np.asarray(sum(layer.forward(x) for layer in layers)),
 }

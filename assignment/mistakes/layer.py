@@ -23,6 +23,12 @@ def _softmax(scores: Array, axis: int | None = 1) -> Array:
     return np.asarray(exp / exp.sum(axis=axis, keepdims=True))
 
 
+def _shared_total(scores: Array) -> Array:
+    """Each row shifted by its own maximum, but one sum for all rows."""
+    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(exp / exp.sum())
+
+
 def _targets(scores: Array, labels: Array) -> Array:
     return labels if labels.ndim == 2 else np.eye(scores.shape[1])[labels]
 
@@ -40,6 +46,14 @@ def _only(condition: Any, value: Any) -> Any:
 
 
 FC: dict[str, tuple[str, Formula]] = {
+    "truncated": (
+        "y is cut to whole numbers: an array of integers was made for it",
+        lambda p, x: np.trunc(x @ p["W"].T + p.get("b", 0)),
+    ),
+    "product truncated": (
+        "x W' is cut to whole numbers: an array of integers was made for it",
+        lambda p, x: np.trunc(x @ p["W"].T) + p.get("b", 0),
+    ),
     "no bias": ("the bias b is missing: y = x W' + b", lambda p, x: _only("b" in p, x @ p["W"].T)),
     "bias twice": ("the bias b is added twice", lambda p, x: x @ p["W"].T + 2 * p["b"]),
     "bias minus": ("the sign of the bias is wrong: y = x W' + b", lambda p, x: x @ p["W"].T - p["b"]),
@@ -227,6 +241,10 @@ SOFTMAX_CE: dict[str, tuple[str, Formula]] = {
     "whole": (
         "softmax is taken over the whole batch at once; each row's sums to 1, axis 1",
         lambda p, s, t: _rows(s, t, _softmax(s, None)).mean(),
+    ),
+    "one sum": (
+        "exp is summed over the whole batch; each row has a sum of its own, axis 1",
+        lambda p, s, t: _rows(s, t, _shared_total(s)).mean(),
     ),
     "twice softmax": (
         "softmax is applied twice: scores are logits",

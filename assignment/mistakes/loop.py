@@ -48,6 +48,9 @@ MISTAKES: dict[str, dict[str, str]] = {
         "own update": "the parameters are updated by hand rather than by the optimizer: optimizer.step(grads)",
         "own update and step": "the parameters are updated by hand as well as by the optimizer",
         "grads unset": "grads is not what backward returned for this batch, or is empty",
+        "upstream averaged": "dL/dscores is divided by the batch size; loss.backward has the 1/B already",
+        "upstream summed": "dL/dscores is multiplied by the batch size; the mean is what the loss is, 1/B stays",
+        "upstream negative": "the sign of dL/dscores is wrong: model.backward(loss.backward())",
         "old upstream": "backward is given the dL/dscores of the batch before",
     },
 }
@@ -134,6 +137,9 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
         "upstream ones": np.ones_like(scores),
         "upstream value": np.full_like(scores, run.value),
         "old upstream": kept.get("upstream", upstream),
+        "upstream averaged": upstream / len(y),
+        "upstream summed": upstream * len(y),
+        "upstream negative": -upstream,
     }.get(mistake, upstream)
     kept["upstream"] = upstream.copy()
     _, grads = run.model.backward(handed[: len(y)])

@@ -17,6 +17,12 @@ MISTAKES: dict[str, dict[str, str]] = {
         "no lr": "the learning rate is missing: W = W - lr * v",
         "lr twice": "the learning rate is in the step twice: W = W - lr * v, where v = momentum * v + g has none",
         "first lr": "the learning rate is that of the first step for ever; read self.lr in each step",
+        **{f"lr {lr}": f"the learning rate is always {lr}; it is self.lr" for lr in (0.1, 0.01, 0.001, 0.5)},
+        **{
+            f"lr shrinks by {f}": f"the learning rate shrinks with every step, by {f}; it is self.lr"
+            for f in (0.9, 0.99, 0.5)
+        },
+        "lr divides": "the gradient is divided by the learning rate: W = W - lr * v",
         "lr in v": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
         "no momentum": "the step is that without momentum: use the velocity, v = momentum * v + g, W = W - lr * v",
         "dampened": "the gradient is multiplied by 1 - momentum (dampening); here v = momentum * v + g",
@@ -25,6 +31,8 @@ MISTAKES: dict[str, dict[str, str]] = {
         "momentum on g": "momentum multiplies the gradient rather than the velocity: v = momentum * v + g",
         "momentum on all": "momentum multiplies gradient and velocity: v = momentum * v + g, not momentum * (v + g)",
         "v minus g": "the velocity has the gradient's sign wrong: v = momentum * v + g",
+        "v negative": "momentum has the wrong sign: v = momentum * v + g",
+        "v of w": "momentum multiplies the weights rather than the velocity: v = momentum * v + g",
         "v late": "the step uses the velocity of the step before: update v first, then W = W - lr * v",
         "v twice": "the velocity is updated twice in a step",
         "step twice": "the parameters are updated twice in a step",
@@ -53,14 +61,16 @@ MISTAKES: dict[str, dict[str, str]] = {
         "decay decoupled": "the decay is in the step but not in the velocity: g = dL/dW + weight_decay * W comes first",
         "decay after": "the decay comes after the step, of the new W: g = dL/dW + weight_decay * W comes first",
         "decay of v": "the velocity decays rather than W: g = dL/dW + weight_decay * W",
-        "absolute": "the decay is of |W| or its sign: g = dL/dW + weight_decay * W",
+        "absolute": "the decay is of |W|: g = dL/dW + weight_decay * W",
+        "decay of signs": "the decay is of W's sign (that of L1): g = dL/dW + weight_decay * W",
         "shared velocity": "two optimizers share one velocity: it belongs to self",
         "averaged": "the gradient is divided by the number of its entries or rows: it is used as it comes",
         "last only": "only the last parameter is updated: all of them, self.params.flat",
         "first only": "only the first parameter is updated: all of them, self.params.flat",
         "no biases": "the parameters of one dimension (biases) are never updated",
         "sign of g": "only the sign of the gradient is used: W = W - lr * g",
-        "normalised": "the gradient is divided by its length: it is used as it comes",
+        "normalised": "the gradient is divided by its length, its norm: it is used as it comes",
+        "normalised whole": "the gradient is divided by its length, its norm: it is used as it comes",
     }
 }
 
@@ -77,15 +87,20 @@ class Mistaken:
         self.mistake, self.params, self.lr, self.first_lr = mistake, params, lr, lr
         self.momentum, self.nesterov = options.get("momentum", 0.0), options.get("nesterov", False)
         self.weight_decay, self.decay = options.get("weight_decay", 0.0), options.get("decay", "weights")
+        self.steps = 0
         self.v = shared if mistake == "shared velocity" else {}
         for name, w in params.items():
             self.v.setdefault(name, np.zeros_like(w))
 
     def step(self, grads: Mapping[str, Array]) -> None:
+        if self.mistake == "normalised whole":
+            norm = np.sqrt(sum(np.vdot(g, g) for g in grads.values()))
+            grads = {name: g / norm for name, g in grads.items()}
         for _ in range(2 if self.mistake == "step twice" else 1):
             for number, name in enumerate(self.params):
                 if self.updates(number, name):
                     self.update(name, grads[name])
+        self.steps += 1
 
     def updates(self, number: int, name: str) -> bool:
         if self.mistake == "last only":
@@ -98,10 +113,14 @@ class Mistaken:
         mistake, w, m = self.mistake, self.params[name], self.momentum
         lr = {"first lr": self.first_lr, "no lr": 1.0, "sign": -self.lr, "lr twice": self.lr**2}.get(mistake, self.lr)
         lr *= {"half": 0.5, "double": 2.0}.get(mistake, 1.0)
+        if mistake.startswith("lr "):
+            *_, number = mistake.split()
+            lr = {f"lr {number}": _number(number), "lr divides": 1 / self.lr}.get(mistake, lr)
+            lr *= _number(number) ** self.steps if "shrinks" in mistake else 1.0
         rate = self.rate(name)
         g = self.decayed(w, self.seen(loss_gradient), rate)
         before = self.v[name]
-        v = self.velocity(before, g)
+        v = m * w + g if mistake == "v of w" else self.velocity(before, g)
         if mistake == "lr in v":
             v, lr = m * before + lr * g, 1.0
         self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
@@ -143,8 +162,8 @@ class Mistaken:
             return g + rate
         if mistake == "decay scales g":
             return g + rate * g
-        if mistake == "absolute":
-            return g + rate * np.abs(w)
+        if mistake in ("absolute", "decay of signs"):
+            return g + rate * (np.abs(w) if mistake == "absolute" else np.sign(w))
         return factor * w if mistake == "decay replaces" and rate else g + factor * w
 
     def velocity(self, v: Array, g: Array) -> Array:
@@ -156,6 +175,7 @@ class Mistaken:
             "momentum on g": v + m * g,
             "momentum on all": m * (v + g),
             "v minus g": m * v - g,
+            "v negative": g - m * v,
             "v twice": m * (m * v + g) + g,
             "decay of v": (m + self.weight_decay) * v + g,
         }.get(self.mistake, m * v + g)
@@ -177,3 +197,10 @@ class Mistaken:
             "nesterov v + momentum g": v + m * g,
             "nesterov plain g": loss_gradient + m * v,
         }.get(mistake, g + m * v)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0

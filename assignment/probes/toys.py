@@ -119,6 +119,12 @@ class WatchedOptimizer(SGD):
     """Halves the parameters and adds a quarter of the gradients; notes what it is handed."""
 
     def step(self, grads: Mapping[str, Array]) -> None:
+        if not isinstance(grads, Mapping) or set(grads) != set(self.params):
+            got = f"names {sorted(grads)}" if isinstance(grads, Mapping) else f"a {type(grads).__name__}"
+            raise TypeError(
+                f"optimizer.step was given {got}; it takes the gradients by name, {{{', '.join(self.params)}}}: "
+                "the second of the pair that model.backward returns"
+            )
         self.seen = {name: np.array(grads[name]) for name in grads}
         self.steps = getattr(self, "steps", 0) + 1
         for name, array in self.params.items():
