@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -25,7 +26,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     found: list[tuple[str, str]] = []
     for specimen in SPECIMENS[probe.name]:
         report = sweep(
-            lambda sizes, rng, specimen=specimen: specimen.make(cls, sizes, rng),
+            partial(specimen.make, cls),
             specimen.inputs,
             specimen.sizes,
             extra=specimen.extra,

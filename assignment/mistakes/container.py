@@ -160,7 +160,7 @@ class _Rectified:
         self.layer = layer
 
     def forward(self, x: Array) -> Array:
-        return np.maximum(self.layer.forward(x), 0)
+        return np.asarray(np.maximum(self.layer.forward(x), 0))
 
 
 FORWARD: dict[str, Callable[[list[Any], Array], Array]] = {

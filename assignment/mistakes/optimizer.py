@@ -163,13 +163,13 @@ class Mistaken:
         if mistake == "decay scales g":
             return g + rate * g
         if mistake in ("absolute", "decay of signs"):
-            return g + rate * (np.abs(w) if mistake == "absolute" else np.sign(w))
+            return np.asarray(g + rate * (np.abs(w) if mistake == "absolute" else np.sign(w)))
         return factor * w if mistake == "decay replaces" and rate else g + factor * w
 
     def velocity(self, v: Array, g: Array) -> Array:
         """What should be momentum v + g."""
-        m = self.momentum
-        return {
+        m = float(self.momentum)
+        known: dict[str, Array] = {
             "dampened": m * v + (1 - m) * g,
             "sum": v + g,
             "momentum on g": v + m * g,
@@ -178,25 +178,27 @@ class Mistaken:
             "v negative": g - m * v,
             "v twice": m * (m * v + g) + g,
             "decay of v": (m + self.weight_decay) * v + g,
-        }.get(self.mistake, m * v + g)
+        }
+        return known.get(self.mistake, m * v + g)
 
     def direction(self, before: Array, v: Array, g: Array, loss_gradient: Array) -> Array:
         """What should be v, or g + momentum v with nesterov."""
-        mistake, m = self.mistake, self.momentum
+        mistake, m = self.mistake, float(self.momentum)
         if mistake == "no momentum":
             return g
         if mistake == "v late":
             return before
         if not (self.nesterov or mistake == "nesterov always"):
             return v
-        return {
+        known: dict[str, Array] = {
             "nesterov ignored": v,
             "nesterov without g": m * v,
             "nesterov g + v": g + v,
             "nesterov old v": g + m * before,
             "nesterov v + momentum g": v + m * g,
             "nesterov plain g": loss_gradient + m * v,
-        }.get(mistake, g + m * v)
+        }
+        return known.get(mistake, g + m * v)
 
 
 def _number(text: str) -> float:
