@@ -77,9 +77,7 @@ class Mistaken(Layer):
         mistake, layers = self.mistake, list(self.layers)
         if mistake in FORWARD:
             return FORWARD[mistake](layers, x)
-        for layer in layers:
-            x = layer.forward(x)
-        return x
+        return _composed(layers, x)
 
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
         chain = Chain(self.mistake, self.layers, upstream)
@@ -149,10 +147,10 @@ class Chain:
         return dx, self.grads
 
 
-def _composed(layers: list[Any], x: Array) -> Array:
+def _composed(layers: list[Any], h: Array) -> Array:
     for layer in layers:
-        x = layer.forward(x)
-    return x
+        h = layer.forward(h)
+    return h
 
 
 class _Rectified:

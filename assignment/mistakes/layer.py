@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+import scipy.special
 
 from handgrad.params import Array
 
@@ -19,14 +20,13 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _softmax(scores: Array, axis: int | None = 1) -> Array:
-    exp = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    return np.asarray(exp / exp.sum(axis=axis, keepdims=True))
+    return np.asarray(scipy.special.softmax(scores, axis=axis))
 
 
 def _shared_total(scores: Array) -> Array:
     """Each row shifted by its own maximum, but one sum for all rows."""
-    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(exp / exp.sum())
+    ratios = _softmax(scores) / _softmax(scores).max(axis=1, keepdims=True)
+    return np.asarray(ratios / ratios.sum())
 
 
 def _targets(scores: Array, labels: Array) -> Array:
@@ -261,11 +261,11 @@ SOFTMAX_CE: dict[str, tuple[str, Formula]] = {
     ),
     "no normaliser": (
         "the log of the sum of exp is missing: log p = z - log(sum of exp(z))",
-        lambda p, s, t: -(_targets(s, t) * (s - s.max(axis=1, keepdims=True))).sum() / len(s),
+        lambda p, s, t: -(_targets(s, t) * np.subtract(s, np.amax(s, 1)[:, None])).sum() / len(s),
     ),
     "normaliser alone": (
         "the label's score is missing: -log p[label] = log(sum of exp(z)) - z[label]",
-        lambda p, s, t: np.log(np.exp(s).sum(axis=1)).mean(),
+        lambda p, s, t: scipy.special.logsumexp(s, axis=1).mean(),
     ),
     "shift forgotten": (
         "the row's maximum is taken off in one place only: -log p = log(sum of exp(z)) - z with the same z",

@@ -50,7 +50,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "grads unset": "grads is not what backward returned for this batch, or is empty",
         "upstream averaged": "dL/dscores is divided by the batch size; loss.backward has the 1/B already",
         "upstream summed": "dL/dscores is multiplied by the batch size; the mean is what the loss is, 1/B stays",
-        "upstream negative": "the sign of dL/dscores is wrong: model.backward(loss.backward())",
+        "upstream negative": "the sign of dL/dscores is wrong; backward is given what loss.backward() gives",
         "old upstream": "backward is given the dL/dscores of the batch before",
     },
 }
@@ -109,7 +109,7 @@ def _train(
 
 
 def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array, scores: Array) -> None:
-    """Sets run.value, or what the mistake makes of it."""
+    """What should be run.value = loss.forward(scores, y)."""
     handed = {
         "swapped": (y, scores),
         "loss of x": (x, y),
@@ -128,7 +128,7 @@ def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array,
 
 
 def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: Array) -> Mapping[str, Array]:
-    """The gradients that the optimizer is handed, or what the mistake makes of them."""
+    """What should be the model's gradients of this batch."""
     upstream = run.loss.backward(run.value if mistake == "times value" else 1.0)
     handed = {
         "upstream scores": scores,
