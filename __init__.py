@@ -2,6 +2,11 @@
 
 import sys
 
+from handgrad.assignment import importing
+
+if importing.is_handout():  # a part that the student has broken must not keep the others from being checked
+    importing.prepare()
+
 from handgrad.graph import Graph, Input, concatenate, exp, log, maximum
 from handgrad.history import History
 from handgrad.jacobian import jacobian

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from handgrad.assignment import original
 from handgrad.assignment.assignment import NAME, Assignment, AssignmentError, as_toml, read
 from handgrad.course.plan import Plan, all_regions, decoded, marked_assignment, read_plan
 from handgrad.course.proof import proof, write
@@ -43,6 +44,7 @@ def skeleton(source: Path) -> dict[str, bytes]:
         NAME: as_toml(assignment).encode(),
         SHEET: task_sheet(assignment).encode(),
     }
+    made[original.PATH] = original.packed({**kept, **made}, assignment.files)
     return dict(sorted({**kept, **made}.items()))
 
 
