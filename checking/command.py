@@ -48,16 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes, for `gradcheck` and `handgrad check` alike."""
+TARGET = '"FC(4, 5), ReLU()", a file layers/fc.py or file.py:Class(4, 3), or module:Class (all of handgrad)'
+
+
+def add_arguments(parser: argparse.ArgumentParser, target: str = TARGET, timeout: float = 60.0) -> None:
+    """What the command takes, for `gradcheck` and `handgrad check` alike; `target` is the help on that argument."""
     parser.description = "Checks the gradients of layers against numeric ones, and says what is wrong with them."
     parser.epilog = EPILOG
-    parser.add_argument(
-        "target",
-        nargs="?",
-        metavar="TARGET",
-        help='"FC(4, 5), ReLU()", a file layers/fc.py or file.py:Class(4, 3), or module:Class (all of handgrad)',
-    )
+    parser.add_argument("target", nargs="?", metavar="TARGET", help=target)
     parser.add_argument("--input", metavar="SIZES", help="the input's shape, such as 8x4; of several 8x4,8x3")
     parser.add_argument(
         "--seed", type=_seed, default=0, help="of everything random; the same seed, the same report (0)"
@@ -78,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", metavar="FILE", nargs="?", const="gradcheck.png", help="with --explain: step against error"
     )
-    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS", help="for each layer (60)")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=timeout, metavar="SECONDS", help=f"for each layer ({timeout:g})"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

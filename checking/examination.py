@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.checking.comparison import Comparison, Entry
-from handgrad.checking.contract import broken_items
+from handgrad.checking.contract import GRADIENTS, broken_items
 from handgrad.checking.contract.place import Place
 from handgrad.checking.finiteness import finite_somewhere, infinite_gradients, why_not_finite
 from handgrad.checking.forms import wrong_forms, wrong_returns
@@ -47,7 +47,8 @@ class Examination:
     def first_look(self, setting: Setting) -> bool:
         """Whether forward works at all; finds out whether it draws random numbers, and replays them if so."""
         subject, point = setting.subject, setting.subject.at_hand
-        self.report.rows.update({"d" + name: Row() for name in subject.variables})
+        if GRADIENTS not in self.options.skip:
+            self.report.rows.update({"d" + name: Row() for name in subject.variables})
         try:
             before = subject.random_state()
             first = subject.outputs(point)
@@ -115,6 +116,8 @@ class Examination:
             self._compare_forward(setting, point, outputs, where)
         if not is_finite:
             return self._infinite_output(subject, point, where, is_own)
+        if GRADIENTS in self.options.skip:
+            return True
         if upstream is None:
             upstream = upstream_for(outputs, rng, one_signed=values in KINKED)
         if not subject.takes_upstream:
@@ -139,7 +142,9 @@ class Examination:
         return report
 
     def contract(self, setting: Setting, values: str, point: Point) -> None:
-        """Looks at the items of the contract at one point."""
+        """Looks at the items of the contract at one point; they are about forward and backward together."""
+        if GRADIENTS in self.options.skip:
+            return
         subject = setting.subject
         where = f"{setting.where}, {values}" if setting.where else values
         rng = self.options.rng("contract " + where)

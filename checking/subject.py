@@ -14,9 +14,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from handgrad.assignment import importing
 from handgrad.checking.copies import copy_of, generators_in, parts_of
 from handgrad.container import Container
 from handgrad.params import Array
+
+DEEP = 100
+"""Of a deep recursion no more frames are looked at."""
 
 Point: TypeAlias = dict[str, Array]
 """Where a layer is looked at: its inputs and its parameters, by name."""
@@ -40,8 +44,18 @@ class LayerError(Exception):
 
     @property
     def place(self) -> str:
-        """File, line and code of the innermost frame, for messages; "" when there is none."""
+        """File, line and code of the innermost frame, for messages; "" when there is none.
+
+        Of a handout's part the last place in its own file: the mistake is in there, not in what it calls.
+        """
         last = self._innermost
+        trace = self.error.__traceback__
+        for _ in range(DEEP):
+            if trace is None:
+                break
+            if importing.is_part_checked(trace.tb_frame.f_code.co_filename):
+                last = inspect.getframeinfo(trace)
+            trace = trace.tb_next
         if last is None or Path(last.filename).parent == Path(__file__).parent:  # the call itself, not its code
             return ""
         code = "".join(last.code_context or []).strip()

@@ -14,7 +14,11 @@ from handgrad.checking.subject import BadReturn, LayerError
 
 Item = Callable[[Place], Iterator[Finding]]
 
+GRADIENTS = "gradients"
+"""What leaves nothing to check but forward: backward is never called."""
+
 ITEMS = (
+    GRADIENTS,
     "unchanged-arguments",
     "no-aliasing",
     "repeatable",
@@ -28,7 +32,7 @@ ITEMS = (
     "dtype",
     "finite",
 )
-"""All that `skip` can name. shapes, dtype and finite are looked at wherever values are."""
+"""All that `skip` can name. gradients, shapes, dtype and finite are looked at wherever values are."""
 
 
 def broken_items(place: Place, skip: Sequence[str]) -> Iterator[Finding]:
