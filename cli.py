@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import handgrad
+from handgrad.assignment import importing
+from handgrad.assignment.blanks import blank_in_use
 from handgrad.commands.arguments import UsageError
 from handgrad.train import NonFiniteLoss
 
@@ -33,7 +35,7 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command. Returns 0; 1 when training diverged; 2 for bad usage or data; 130 after Ctrl-C."""
+    """Runs the command. Returns 0; 1 if training diverged or met a blank; 2 for bad usage or data; 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a class's name that the terminal cannot show
@@ -43,14 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen is not None and hasattr(chosen, "arranged"):
         argv[1:] = chosen.arranged(argv[1:])
     arguments = _parser(commands).parse_args(argv)
+    if importing.failures:
+        print(f"handgrad: error: {'; '.join(importing.failures.values())}", file=sys.stderr)
+        return 1
     try:
         return int(arguments.run(arguments))
     except NonFiniteLoss as error:
         print(f"handgrad: {error}", file=sys.stderr)
         return 1
     except NotImplementedError as error:
-        print(f"handgrad: error: {error} is not written yet", file=sys.stderr)
-        return 2
+        sentence = blank_in_use(error)
+        if sentence is None:
+            raise
+        print(f"handgrad: {sentence}", file=sys.stderr)
+        return 1
     except (UsageError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
