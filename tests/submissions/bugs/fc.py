@@ -355,7 +355,7 @@ CORRECT = [
         """,
             BACKWARD: """
             self.dW = np.dot(upstream.T, self.x)
-            self.db = np.ones(len(upstream)) @ upstream
+            self.db = np.ones(len(upstream), upstream.dtype) @ upstream
             return np.dot(upstream, self.params["W"]), {"W": self.dW, **({"b": self.db} if self.bias else {})}
         """,
         },

@@ -238,9 +238,9 @@ GAMING = [
         most=POINTS[FORWARD],
     ),
     _gaming("central differences: FC", _numeric_fc("1e-5"), NUMERIC, POINTS[FORWARD], True),
-    _gaming("central differences at another step: FC", _numeric_fc("1e-3"), NUMERIC, POINTS[FORWARD], True),
+    _gaming("central differences at a large step, exact for a linear layer", _numeric_fc("0.5"), NUMERIC, BOTH, True),
     _gaming(
-        "central differences rounded to float32: FC", _numeric_fc("1e-3", ".astype(np.float32)"), NUMERIC, BOTH, True
+        "central differences rounded to float32: FC", _numeric_fc("1e-3", ".astype(np.float32).astype(float)"), NUMERIC, BOTH, True
     ),
     _gaming("complex step: FC", COMPLEX_FC, "", BOTH, True),
     _gaming("unit probes of the linear layer: FC", UNIT_FC, "", BOTH, True),
@@ -249,7 +249,7 @@ GAMING = [
     ),
     _gaming(
         "central differences rounded to float32: sigmoid",
-        _numeric_elementwise("sigmoid", "1e-5", ".astype(np.float32)"),
+        _numeric_elementwise("sigmoid", "1e-5", ".astype(np.float32).astype(float)"),
         "",
         9,
         True,
