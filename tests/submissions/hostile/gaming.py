@@ -240,7 +240,11 @@ GAMING = [
     _gaming("central differences: FC", _numeric_fc("1e-5"), NUMERIC, POINTS[FORWARD], True),
     _gaming("central differences at a large step, exact for a linear layer", _numeric_fc("0.5"), NUMERIC, BOTH, True),
     _gaming(
-        "central differences rounded to float32: FC", _numeric_fc("1e-3", ".astype(np.float32).astype(float)"), NUMERIC, BOTH, True
+        "central differences rounded to float32: FC",
+        _numeric_fc("1e-3", ".astype(np.float32).astype(float)"),
+        NUMERIC,
+        BOTH,
+        True,
     ),
     _gaming("complex step: FC", COMPLEX_FC, "", BOTH, True),
     _gaming("unit probes of the linear layer: FC", UNIT_FC, "", BOTH, True),
