@@ -15,6 +15,7 @@ from submissions import (
     HOSTILE,
     ODDITIES,
     POINTS,
+    Hostile,
     part_of,
     plain,
     points_of,
@@ -34,11 +35,16 @@ def files_of(entry):
     """The file of the entry's part, as a student hands it in."""
     if getattr(entry, "file", None) is not None:
         return {FILES[entry.part]: entry.file.encode()}
-    codes = dict(entry.codes) if hasattr(entry, "codes") else {entry.task: entry.code, **entry.beside}
-    text = written(entry.part, {**plain(entry.part), **codes}, getattr(entry, "module", ""))
+    codes = entry.codes if hasattr(entry, "codes") else {entry.task: entry.code, **entry.beside}
+    rest = {**plain(entry.part), **blank(entry.part)} if isinstance(entry, Hostile) else plain(entry.part)
+    text = written(entry.part, {**rest, **codes}, getattr(entry, "module", ""))
     edit = getattr(entry, "edit", None)
     text = edit(text) if edit else text
     return {FILES[entry.part]: text if isinstance(text, bytes) else text.encode()}
+
+
+def blank(part):
+    return {task: f'raise NotImplementedError("{task}")' for task in POINTS if part_of(task) == part}
 
 
 def packed(entries):
