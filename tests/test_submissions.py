@@ -74,24 +74,31 @@ def attack(hostile):
     return zipped(files) if hostile.extra else files
 
 
+CORPORA = {"bugs": BUGS, "correct": CORRECT, "oddities": ODDITIES}
+ATTACKS = {entry.name: entry for entry in (*HOSTILE, *HONEST_ARCHIVES)}
+
+
+def handed_in(key):
+    """The submission of that key: a row of one of the corpora, or an attack."""
+    kind, which = key
+    return whole(packed(CORPORA[kind])[which]) if kind in CORPORA else attack(ATTACKS[which])
+
+
+def keys(callspec):
+    """Of a chosen test: the keys of the submissions it asks for."""
+    for name, value in (callspec.params if callspec else {}).items():
+        if name in ("key", "entry"):
+            yield value if name == "key" else (value.kind, value.name)
+
+
 @pytest.fixture(scope="session")
-def marks():
-    """marks(submission) -> Marks; all are begun at once, in two processes."""
+def marks(request):
+    """marks(key) -> Marks of that submission; all that the chosen tests ask for are begun at once, in two processes."""
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
-        begun = {}
-
-        def begin(key, handed_in):
-            if key not in begun:
-                begun[key] = pool.submit(marked, handed_in)
-            return begun[key]
-
-        for kind, entries in (("bugs", BUGS), ("correct", CORRECT), ("oddities", ODDITIES)):
-            for number, row in enumerate(packed(entries)):
-                begin((kind, number), whole(row))
-        for entry in (*HOSTILE, *HONEST_ARCHIVES):
-            begin((entry.kind, entry.name), attack(entry))
-        yield lambda key: begun[key].result()
+        wanted = {key: None for item in request.session.items for key in keys(getattr(item, "callspec", None))}
+        begun = {key: pool.submit(marked, handed_in(key)) for key in wanted}
+        yield lambda key: (begun.get(key) or begun.setdefault(key, pool.submit(marked, handed_in(key)))).result()
         pool.shutdown(cancel_futures=True)
 
 
