@@ -72,10 +72,10 @@ OWN_SIGMOID = """
 import numpy as np
 from scipy import special
 
-import handgrad.layers.base
+from handgrad.layers import base
 
 
-class Sigmoid(handgrad.layers.base.Layer):
+class Sigmoid(base.Layer):
     def forward(self, x):
         self.cache = special.expit(x)
         return self.cache.copy()
