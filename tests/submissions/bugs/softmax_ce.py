@@ -26,7 +26,7 @@ def _backward(dscores: str) -> str:
 
 
 INFINITE = r"nan|inf|overflow|not finite|large|1e\+?30|1e\+?0?[345]|max|shift|exp|extreme"
-BATCH = r"batch.*(sum|mean)|(divided|mean).*batch|1/[NB]|len\(|rows"
+BATCH = r"batch.*(sum|mean)|(divided|mean).*batch|1/[NB]|len\(|rows|division by [NB]"
 
 BUGS = [
     Bug("no shift before exp", FORWARD, _forward(z="scores"), INFINITE, spreads=True),
