@@ -13,13 +13,14 @@ from handgrad.commands.arguments import UsageError, usable
 from handgrad.files import written
 from handgrad.grading.platforms import actions, autolab, gradescope, prairielearn
 from handgrad.grading.platforms.package import Settings, mode, zipped
+from handgrad.grading.store import read_secret
 
 PLATFORMS = ("gradescope", "prairielearn", "autolab", "actions")
 
 NEXT = {
     "gradescope": "Upload {out} as the assignment's autograder, with Ubuntu 22.04 or later as the base image.",
     "prairielearn": "Copy what {out} holds into the course's repository; build image/ as handgrad-grader.",
-    "autolab": "Upload autograde.tar and autograde-Makefile of {out}; the hand-in is handgrad.zip, each part a problem.",
+    "autolab": "Upload autograde.tar and autograde-Makefile of {out}; the hand-in is handgrad.zip, a part a problem.",
     "actions": "Copy what {out} holds into the handout before students get it. It gives no grades.",
 }
 
@@ -33,7 +34,9 @@ def add(commands: Any) -> None:
     p.add_argument("--for", dest="platform", metavar="PLATFORM", required=True, help=", ".join(PLATFORMS))
     p.add_argument("--out", metavar="PATH", help="the file (gradescope: autograder.zip) or folder to write")
     p.add_argument("--source", metavar="TREE", help="the marked source tree (this one)")
-    p.add_argument("--secret", metavar="TEXT", help="what the probes are drawn with, as for handgrad grade (a new one)")
+    p.add_argument(
+        "--secret", metavar="TEXT", help="the course's secret or a file with it, as for handgrad grade (a new one)"
+    )
     p.add_argument("--strict", action="store_true", help="give no score where the system lacks a lock of the sandbox")
     p.add_argument(
         "--deadline-visibility",
@@ -87,7 +90,7 @@ def _checked(arguments: argparse.Namespace) -> str:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    secret = secrets.token_bytes(32) if arguments.secret is None else arguments.secret.encode(errors="surrogateescape")
+    secret = secrets.token_bytes(32) if arguments.secret is None else usable(read_secret, arguments.secret, Path())
     return Settings(secret.hex(), arguments.deadline_visibility or gradescope.VISIBILITIES[0], arguments.strict)
 
 

@@ -12,6 +12,8 @@ import handgrad
 from handgrad.commands.arguments import UsageError, usable, whole_from
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.extras import have, need
+from handgrad.files import written
+from handgrad.grading import canvas
 from handgrad.grading.classroom import Classroom, submissions_in
 from handgrad.grading.grade import Grader
 from handgrad.grading.report import Graded, write_csv, write_pages
@@ -40,15 +42,20 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--results", metavar="DIR", default=RESULTS, help=f"folder that keeps the results ({RESULTS})")
     p.add_argument("--csv", metavar="FILE", help="write a table: a row a submission, a column a part, total, flags")
     p.add_argument("--report", metavar="DIR", help="write a page for each student")
+    p.add_argument("--canvas", metavar="EXPORT", help="a Canvas gradebook; write EXPORT-graded.csv with the points")
+    p.add_argument("--canvas-assignment", metavar="NAME", help="its column: title or number (the assignment's title)")
     p.add_argument("--strict", action="store_true", help="refuse to grade where the sandbox lacks a lock")
     p.add_argument("--source", metavar="TREE", help="the marked source tree (this one)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0 when every submission was graded, 1 when one could not be read."""
-    for name in ("submissions", "secret", "results", "csv", "report", "source"):
+    for name in ("submissions", "secret", "results", "csv", "report", "canvas", "canvas_assignment", "source"):
         if getattr(arguments, name) == "":
-            raise UsageError(f"{'SUBMISSIONS' if name == 'submissions' else '--' + name} is empty")
+            option = "SUBMISSIONS" if name == "submissions" else "--" + name.replace("_", "-")
+            raise UsageError(f"{option} is empty")
+    if arguments.canvas_assignment and not arguments.canvas:
+        raise UsageError("--canvas-assignment goes with --canvas EXPORT")
     own = Path(handgrad.__file__).resolve().parent
     if arguments.source and Path(arguments.source).resolve() != own:
         return usable(run_from, Path(arguments.source))
@@ -64,6 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown:
         known = ", ".join(part.name for part in assignment.parts)
         raise UsageError(f"--part: expected one of {known}, got {unknown[0]!r}")
+    gradebook = usable(canvas.read, Path(arguments.canvas)) if arguments.canvas else None
+    column = arguments.canvas_assignment or assignment.title
+    if gradebook is not None:  # told before anything is graded
+        usable(canvas.filled, gradebook, {}, assignment.points, column)
     results.mkdir(parents=True, exist_ok=True)
     secret = usable(read_secret, arguments.secret, results)
     files = usable(skeleton, own)
@@ -82,6 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
         write_csv(arguments.csv, graded, assignment)
     if arguments.report:
         write_pages(Path(arguments.report), graded, assignment)
+    if gradebook is not None:
+        points = {one.name: one.result.points for one in graded if one.result}
+        _write_gradebook(Path(arguments.canvas), canvas.filled(gradebook, points, assignment.points, column))
     return int(any(one.result is None for one in graded))
 
 
@@ -102,6 +116,16 @@ def _graded(classroom: Classroom, paths: Sequence[Path], jobs: int) -> list[Grad
     finally:
         if bar is not None:
             bar.close()
+
+
+def _write_gradebook(export: Path, filled: canvas.Filled) -> None:
+    """Writes the gradebook beside the export, which stays as it is, and says what did not go as expected."""
+    path = export.with_name(f"{export.stem}-graded.csv")
+    with written(path, "w", encoding="utf-8-sig", newline="") as file:
+        file.write(filled.text)
+    for note in filled.notes:
+        print(f"handgrad: {note}", file=sys.stderr)
+    print(f"{path}: {filled.students} {'student has' if filled.students == 1 else 'students have'} points")
 
 
 def _line(one: Graded) -> str:

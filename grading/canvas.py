@@ -44,7 +44,7 @@ def read(path: Path) -> str:
 
 
 def filled(text: str, points: Mapping[str, float], out_of: float, assignment: str) -> Filled:
-    """The exported gradebook `text` with `points` (submission's name -> points) in the column of `assignment`.
+    """The exported gradebook `text` with `points` (submission: its points) in the column of `assignment`.
 
     `assignment` is the column's title, its heading or its number. Everything else stays as it is; a student without a
     submission, or with more than one, keeps what is there. GradebookError where there is no such column.

@@ -37,7 +37,9 @@ def test_submissions_find_their_students():
     ]
 
 
-@pytest.mark.parametrize("name", ["jdoe@uni.example", "jdoe", "JDoe_handgrad", "s-1", "501", "doejane", "doejane_final"])
+@pytest.mark.parametrize(
+    "name", ["jdoe@uni.example", "jdoe", "JDoe_handgrad", "s-1", "501", "doejane", "doejane_final"]
+)
 def test_other_names_find_their_students_too(name):
     assert column(filled(EXPORT, {name: 91.5}, 100, TITLE).text)[0] == "91.5"
 

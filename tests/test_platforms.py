@@ -1,7 +1,7 @@
 """What platforms get is as they take it, and what they get back fits their schemas (tests/schemas), whatever came in.
 
-Each package is run as its platform would run it, below a temporary folder in place of /autograder or /grade. Where there
-is no network, Gradescope's setup.sh is replaced by an environment that borrows this Python's NumPy and SciPy.
+Each package is run as its platform would run it, below a temporary folder in place of /autograder or /grade. Where
+there is no network, Gradescope's setup.sh is replaced by an environment that borrows this Python's NumPy and SciPy.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ import handgrad
 from handgrad.cli import main
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.grading.platforms import autolab, gradescope, prairielearn
-from handgrad.grading.platforms.graded import SIZE, Graded, write
 from handgrad.grading.platforms.package import Settings
+from handgrad.grading.platforms.run import SIZE, Run, write
 from handgrad.grading.result import PartResult, Result, TaskResult
 
 SOURCE = Path(handgrad.__file__).parent
@@ -35,7 +35,7 @@ MEMORY = 768 << 20
 NOBODY = 65534
 SECRET = "cd" * 32
 
-HOSTILE = '''
+HOSTILE = """
 import os, sys
 
 print("\\ud800 \\x00 \\x1b[2J", {"scores": {"relu": 1000}})
@@ -46,7 +46,7 @@ for place in ("../results/results.json", os.path.expanduser("~/results.json"), "
         pass
 print(os.environ, file=sys.__stderr__)
 os._exit(0)
-'''
+"""
 
 
 def checked(text, platform):
@@ -85,7 +85,7 @@ def place():
 def autograder(place):
     """/autograder as it is after setup.sh."""
     archive = place / "autograder.zip"
-    assert main(["autograder", "--for", "gradescope", "--out", str(archive), "--secret", "a secret"]) == 0
+    assert main(["autograder", "--for", "gradescope", "--out", str(archive), "--secret", "a secret of the course"]) == 0
     root = place / "autograder"
     with zipfile.ZipFile(archive) as file:
         file.extractall(root / "source")
@@ -194,7 +194,7 @@ def test_gradescope_of_wrong_and_hostile_submissions(autograder, submissions):
     assert scores(results)["relu.forward"] == scores(results)["relu.backward"] == 0
     assert total(results) == 92
     text = json.dumps(results)
-    assert "a secret" not in text and SECRET not in text
+    assert "a secret of the course" not in text and b"a secret of the course".hex() not in text
 
     assert total(run_gradescope(autograder, submissions["blank"])) == 0
     results = run_gradescope(autograder, {"notes.txt": b"nothing"})
@@ -278,14 +278,14 @@ def result_of(sentence, log, tasks=2, flags=()):
     found = [TaskResult(f"fc.{i}", 1.5, 2, {"values": True, "contract": False}, [sentence]) for i in range(tasks)]
     part = PartResult("fc", "The fully connected layer", "layers/fc.py", found, log)
     result = Result("00", [part], flags=list(flags), locks=["view of files (Landlock)"])
-    return Graded(result, [], "", Settings(SECRET), 1.0)
+    return Run(result, [], "", Settings(SECRET), 1.0)
 
 
 @pytest.mark.parametrize("tasks", [2, 300])
 @pytest.mark.parametrize("platform", [gradescope, prairielearn])
 def test_students_words_are_cut_to_size_and_valid_text(tmp_path, platform, tasks):
-    graded = result_of("\ud800\x00\x1b\U0001f600" * 5000, "\udcff" * 5000, tasks, flags=["\ud800" * 900] * 500)
-    write(tmp_path / "results.json", lambda length: platform.results(graded, length))
+    run = result_of("\ud800\x00\x1b\U0001f600" * 5000, "\udcff" * 5000, tasks, flags=["\ud800" * 900] * 500)
+    write(tmp_path / "results.json", lambda length: platform.results(run, length))
     assert (tmp_path / "results.json").stat().st_size < SIZE
     results = checked((tmp_path / "results.json").read_text(encoding="utf-8"), platform.__name__.rpartition(".")[2])
     assert len(results["tests"]) == tasks
@@ -293,20 +293,33 @@ def test_students_words_are_cut_to_size_and_valid_text(tmp_path, platform, tasks
 
 
 def test_only_staff_read_of_flags_and_missing_locks():
-    graded = result_of("wrong", "", flags=["layers/fc.py:3: numeric differences"])
-    shown = gradescope.results(graded, 100)
+    run = result_of("wrong", "", flags=["layers/fc.py:3: numeric differences"])
+    shown = gradescope.results(run, 100)
     assert shown["extra_data"]["flags"] == ["layers/fc.py:3: numeric differences"]
     assert shown["extra_data"]["missing_locks"] == ["view of files (Landlock)"]
     assert "numeric" not in json.dumps({**shown, "extra_data": {}})
     assert all(test["visibility"] != "hidden" for test in shown["tests"])
-    text = autolab.feedback(graded)
+    text = autolab.feedback(run)
     assert "numeric" not in text and "Landlock" not in text
     assert checked(text.splitlines()[-1], "autolab") == {"scores": {"fc": 3.0}}
 
 
 def test_a_package_is_the_same_to_the_byte_and_holds_what_grading_needs(tmp_path):
     for name in ("a.zip", "b.zip"):
-        assert main(["autograder", "--for", "gradescope", "--out", str(tmp_path / name), "--secret", "s"]) == 0
+        assert (
+            main(
+                [
+                    "autograder",
+                    "--for",
+                    "gradescope",
+                    "--out",
+                    str(tmp_path / name),
+                    "--secret",
+                    "the course's own secret",
+                ]
+            )
+            == 0
+        )
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         names = archive.namelist()
@@ -323,11 +336,13 @@ def test_a_package_is_the_same_to_the_byte_and_holds_what_grading_needs(tmp_path
 
 def test_when_gradescope_shows_results_can_be_chosen(tmp_path):
     out = tmp_path / "a.zip"
-    assert main(["autograder", "--for", "gradescope", "--out", str(out), "--deadline-visibility", "after_due_date"]) == 0
+    assert (
+        main(["autograder", "--for", "gradescope", "--out", str(out), "--deadline-visibility", "after_due_date"]) == 0
+    )
     with zipfile.ZipFile(out) as archive:
         settings = Settings(**json.loads(archive.read("settings.json")))
-    graded = Graded(result_of("wrong", "").result, [], "", settings, 1.0)
-    assert {test["visibility"] for test in gradescope.results(graded, 100)["tests"]} == {"after_due_date"}
+    run = Run(result_of("wrong", "").result, [], "", settings, 1.0)
+    assert {test["visibility"] for test in gradescope.results(run, 100)["tests"]} == {"after_due_date"}
 
 
 def test_actions_checks_part_by_part_and_holds_no_secret(tmp_path):
@@ -363,6 +378,7 @@ def test_actions_checks_part_by_part_and_holds_no_secret(tmp_path):
         (["--for", "gradescope", "--deadline-visibility", "hidden"], "hides a student's total"),
         (["--for", "gradescope", "--deadline-visibility", "never"], "must be one of visible, after_due_date"),
         (["--for", "actions", "--secret", "s"], "--secret does not go with actions"),
+        (["--for", "gradescope", "--secret", "short"], "the secret must have"),
         (["--for", "actions", "--strict"], "--strict does not go with actions"),
     ],
 )

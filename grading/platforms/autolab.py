@@ -12,8 +12,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from handgrad.grading.platforms.graded import LENGTHS, NOT_GRADED, Graded, grade, told
 from handgrad.grading.platforms.package import Settings, grader, tarred, template
+from handgrad.grading.platforms.run import LENGTHS, NOT_GRADED, Run, grade, told
 
 
 def package(source: Path, settings: Settings) -> dict[str, bytes]:
@@ -27,15 +27,15 @@ def package(source: Path, settings: Settings) -> dict[str, bytes]:
     }
 
 
-def feedback(graded: Graded, length: int = LENGTHS[0]) -> str:
+def feedback(run: Run, length: int = LENGTHS[0]) -> str:
     """What the student reads, and on the last line the points of each part."""
-    lines = [graded.opening(length)]
-    for part in graded.result.parts:
+    lines = [run.opening(length)]
+    for part in run.result.parts:
         lines.append(f"\n{part.name}: {part.points:g} of {part.out_of}  {part.title}")
         for task in part.tasks:
             text = told(task, length).replace("\n", "\n    ")
             lines.append(f"  {task.name}: {task.points:g} of {task.out_of}\n    {text}")
-    scores = {part.name: part.points for part in graded.result.parts}
+    scores = {part.name: part.points for part in run.result.parts}
     return "\n".join([*lines, "", json.dumps({"scores": scores}, allow_nan=False)]).lstrip("\n")
 
 

@@ -11,8 +11,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from handgrad.grading.platforms.graded import NOT_GRADED, Graded, grade, told, write
 from handgrad.grading.platforms.package import Settings, as_json, grader, template
+from handgrad.grading.platforms.run import NOT_GRADED, Run, grade, told, write
 from handgrad.grading.sandbox import plain
 
 VISIBILITIES = ("visible", "after_due_date", "after_published")
@@ -31,7 +31,7 @@ def package(source: Path, settings: Settings) -> dict[str, bytes]:
     }
 
 
-def results(graded: Graded, length: int) -> dict[str, Any]:
+def results(run: Run, length: int) -> dict[str, Any]:
     """results.json, with texts of at most `length` characters."""
     tests = [
         {
@@ -42,17 +42,17 @@ def results(graded: Graded, length: int) -> dict[str, Any]:
             "output": told(task, length),
             "output_format": "text",
             "tags": [part.name],
-            "visibility": graded.settings.visibility,
+            "visibility": run.settings.visibility,
         }
-        for i, part in enumerate(graded.result.parts, 1)
+        for i, part in enumerate(run.result.parts, 1)
         for j, task in enumerate(part.tasks, 1)
     ]
     return {
-        "execution_time": round(graded.seconds, 2),
-        "output": graded.opening(length),
+        "execution_time": round(run.seconds, 2),
+        "output": run.opening(length),
         "output_format": "text",
         "stdout_visibility": "hidden",
-        "extra_data": graded.for_staff(),
+        "extra_data": run.for_staff(),
         "tests": tests,
     }
 
@@ -73,14 +73,14 @@ def main(root: Path) -> int:
     """Grades root/submission into root/results/results.json. Returns 1 if that says that it could not be graded."""
     path = root / "results" / "results.json"
     try:
-        graded = grade(root / "submission")
-        write(path, lambda length: results(graded, length))
+        run = grade(root / "submission")
+        write(path, lambda length: results(run, length))
     except Exception:
         reason = traceback.format_exc()
         print(reason)
         write(path, lambda length: not_graded(0, plain(reason[-length:], length)))
         return 1
-    sys.stdout.buffer.write(as_json(graded.for_staff()))
+    sys.stdout.buffer.write(as_json(run.for_staff()))
     return 0
 
 

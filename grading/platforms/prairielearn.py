@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from handgrad.assignment.assignment import Assignment
-from handgrad.grading.platforms.graded import NOT_GRADED, Graded, grade, told, write
 from handgrad.grading.platforms.package import Settings, as_json, grader, tarred, template
+from handgrad.grading.platforms.run import NOT_GRADED, Run, grade, told, write
 
 ROOT = "/grade"
 FOLDER = "serverFilesCourse/handgrad"
@@ -33,10 +33,10 @@ def package(source: Path, settings: Settings) -> dict[str, bytes]:
     }
 
 
-def results(graded: Graded, length: int) -> dict[str, Any]:
+def results(run: Run, length: int) -> dict[str, Any]:
     """results.json, with texts of at most `length` characters."""
-    if graded.refused:
-        return {"gradable": False, "message": graded.opening(length)}
+    if run.refused:
+        return {"gradable": False, "message": run.opening(length)}
     tests = [
         {
             "name": task.name,
@@ -46,17 +46,17 @@ def results(graded: Graded, length: int) -> dict[str, Any]:
             "message": told(task, length),
             "output": "",
         }
-        for part in graded.result.parts
+        for part in run.result.parts
         for task in part.tasks
     ]
-    result = graded.result
+    result = run.result
     return {
         "gradable": True,
         "score": min(1.0, result.points / result.out_of),
         "message": f"{result.points:g} of {result.out_of} points",
-        "output": graded.opening(length),
+        "output": run.opening(length),
         "tests": tests,
-        "extra_data": graded.for_staff(),  # kept with the submission; the page of the question does not show it
+        "extra_data": run.for_staff(),  # kept with the submission; the page of the question does not show it
     }
 
 
@@ -69,13 +69,13 @@ def main(root: Path) -> int:
     """Grades root/student into root/results/results.json. Returns 1 if that says that it could not be graded."""
     path = root / "results" / "results.json"
     try:
-        graded = grade(root / "student")
-        write(path, lambda length: results(graded, length))
+        run = grade(root / "student")
+        write(path, lambda length: results(run, length))
     except Exception:
         traceback.print_exc()  # in the grading job's log, which staff can read
         write(path, lambda length: not_graded())
         return 1
-    sys.stdout.buffer.write(as_json(graded.for_staff()))
+    sys.stdout.buffer.write(as_json(run.for_staff()))
     return 0
 
 

@@ -33,7 +33,7 @@ class NotGraded(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Graded:
+class Run:
     """A result, with what was found before and beside grading."""
 
     result: Result
@@ -61,7 +61,7 @@ class Graded:
         return plain("\n".join(line for line in lines if line), 4 * length)
 
 
-def grade(folder: Path) -> Graded:
+def grade(folder: Path) -> Run:
     """Grades what was handed in: a folder of files, or one zip (there may be a folder around it).
 
     NotGraded where a lock is missing and the settings are strict; SandboxError where the sandbox does not start.
@@ -77,9 +77,9 @@ def grade(folder: Path) -> Graded:
     try:
         submission = read(_single_zip(folder), assignment.files)
     except SubmissionError as error:
-        return Graded(grader.grade({}, ""), [], str(error), settings, time.monotonic() - start)
+        return Run(grader.grade({}, ""), [], str(error), settings, time.monotonic() - start)
     result = grader.grade(submission.files, submission.digest)
-    return Graded(result, submission.notes, "", settings, time.monotonic() - start)
+    return Run(result, submission.notes, "", settings, time.monotonic() - start)
 
 
 def told(task: TaskResult, length: int) -> str:
