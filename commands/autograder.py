@@ -20,7 +20,7 @@ PLATFORMS = ("gradescope", "prairielearn", "autolab", "actions")
 NEXT = {
     "gradescope": "Upload {out} as the assignment's autograder, with Ubuntu 22.04 or later as the base image.",
     "prairielearn": "Copy what {out} holds into the course's repository; build image/ as handgrad-grader.",
-    "autolab": "Upload autograde.tar and autograde-Makefile of {out}; the hand-in is handgrad.zip, a part a problem.",
+    "autolab": "Upload autograde.tar and autograde-Makefile of {out}; the hand-in is submission.zip, a part a problem.",
     "actions": "Copy what {out} holds into the handout before students get it. It gives no grades.",
 }
 

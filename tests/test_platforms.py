@@ -67,8 +67,7 @@ def submissions():
     assert wrong != right["layers/fc.py"]
     return {
         "honest": honest,
-        "wrong": {**honest, "layers/fc.py": wrong},
-        "hostile": {**honest, "layers/relu.py": HOSTILE.encode()},
+        "wrong": {**honest, "layers/fc.py": wrong, "layers/relu.py": HOSTILE.encode()},
         "blank": {name: blank[name] for name in names},
     }
 
@@ -89,8 +88,9 @@ def autograder(place):
     root = place / "autograder"
     with zipfile.ZipFile(archive) as file:
         file.extractall(root / "source")
-    if has_network():
-        environment = {**os.environ, "AUTOGRADER_ROOT": str(root)}
+    python = system_python()
+    if python and has_network():
+        environment = {"PATH": f"{python.parent}:{os.environ['PATH']}", "AUTOGRADER_ROOT": str(root)}
         subprocess.run(["bash", str(root / "source" / "setup.sh")], env=environment, check=True)
     else:
         borrowed_environment(root / "venv")
@@ -101,6 +101,15 @@ def has_network():
     with contextlib.suppress(OSError), socket.create_connection(("pypi.org", 443), timeout=3):
         return True
     return False
+
+
+def system_python():
+    """A Python that every user can run, as in Gradescope's image; None if that has to be installed first."""
+    for python in map(Path, ("/usr/local/bin/python3", "/usr/bin/python3")):
+        fits = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"
+        if python.exists() and subprocess.run([python, "-c", fits], capture_output=True).returncode == 0:
+            return python
+    return None
 
 
 def borrowed_environment(folder):
@@ -129,7 +138,7 @@ def run_gradescope(root, files, *, user=None, memory=MEMORY, cpu=None):
     command = ["bash", str(root / "source" / "run_autograder")]
     if user is not None:
         subprocess.run(["chown", "-R", f"{user}:{user}", str(root)], check=True)
-        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
+        command = [*as_user(user), *command]
 
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -143,6 +152,14 @@ def run_gradescope(root, files, *, user=None, memory=MEMORY, cpu=None):
     assert result.returncode == 0, result.stderr.decode()
     assert {path.name for path in (root / "results").iterdir()} == {"results.json"}
     return checked((root / "results" / "results.json").read_text(encoding="utf-8"), "gradescope")
+
+
+def as_user(user):
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
+def can_run(python, user):
+    return subprocess.run([*as_user(user), python, "-c", ""], capture_output=True).returncode == 0
 
 
 @contextlib.contextmanager
@@ -172,6 +189,8 @@ def test_gradescope_grades_with_half_a_cpu_and_little_memory_as_root_and_as_an_o
     is_root = os.geteuid() == 0
     if user == "root" and not is_root:
         pytest.skip("this is no run of root's")
+    if is_root and user == "ordinary" and not can_run(autograder / "venv/bin/python", NOBODY):
+        pytest.skip("this Python is in a folder of root's")
     with half_a_cpu() as cpu:
         start = time.monotonic()
         results = run_gradescope(
@@ -186,13 +205,11 @@ def test_gradescope_grades_with_half_a_cpu_and_little_memory_as_root_and_as_an_o
 
 def test_gradescope_of_wrong_and_hostile_submissions(autograder, submissions):
     results = run_gradescope(autograder, submissions["wrong"])
-    assert 100 > total(results) > 80
+    assert scores(results)["relu.forward"] == scores(results)["relu.backward"] == 0
+    assert total(results) == 80
     fc = next(test for test in results["tests"] if test["name"].startswith("fc.backward"))
     assert fc["score"] == 0 and "values: wrong" in fc["output"]
 
-    results = run_gradescope(autograder, submissions["hostile"])
-    assert scores(results)["relu.forward"] == scores(results)["relu.backward"] == 0
-    assert total(results) == 92
     text = json.dumps(results)
     assert "a secret of the course" not in text and b"a secret of the course".hex() not in text
 
@@ -229,9 +246,9 @@ def test_prairielearn_grades(autograder, submissions, place, tmp_path):
         shutil.copytree(tmp_path / "course/serverFilesCourse", root / "serverFilesCourse")
         (root / "student").mkdir()
         if isinstance(files, bytes):
-            (root / "student/handgrad.zip").write_bytes(files)
+            (root / "student/submission.zip").write_bytes(files)
         else:
-            with zipfile.ZipFile(root / "student/handgrad.zip", "w") as archive:
+            with zipfile.ZipFile(root / "student/submission.zip", "w") as archive:
                 for name, content in files.items():
                     archive.writestr(f"handgrad/{name}", content)
         environment = {"PATH": f"{autograder}/venv/bin:{os.environ['PATH']}", "GRADE_ROOT": str(root)}
@@ -239,8 +256,7 @@ def test_prairielearn_grades(autograder, submissions, place, tmp_path):
         subprocess.run([str(script)], env=environment, cwd="/", check=True, capture_output=True)
         return checked((root / "results/results.json").read_text(encoding="utf-8"), "prairielearn")
 
-    assert run(submissions["honest"])["score"] == 1
-    assert run(submissions["hostile"])["score"] == pytest.approx(0.92)
+    assert run(submissions["wrong"])["score"] == pytest.approx(0.80)
     refused = run(b"no zip")
     assert not refused["gradable"] and "expected a zip" in refused["message"]
     (tmp_path / "course/serverFilesCourse/handgrad/grader.tar").write_bytes(b"no tar")
@@ -255,7 +271,7 @@ def test_autolab_reads_scores_on_the_last_line(autograder, submissions, place, t
         folder = Path(tempfile.mkdtemp(dir=place))
         shutil.copy(tmp_path / "lab/autograde-Makefile", folder / "Makefile")
         shutil.copy(tmp_path / "lab/autograde.tar", folder)
-        with zipfile.ZipFile(folder / "handgrad.zip", "w") as archive:
+        with zipfile.ZipFile(folder / "submission.zip", "w") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
         if damage:
@@ -263,12 +279,12 @@ def test_autolab_reads_scores_on_the_last_line(autograder, submissions, place, t
         environment = {"PATH": f"{autograder}/venv/bin:{os.environ['PATH']}"}
         return subprocess.run(["make"], env=environment, cwd=folder, capture_output=True, encoding="utf-8")
 
-    result = run(submissions["hostile"])
+    result = run(submissions["wrong"])
     assert result.returncode == 0, result.stderr
     *feedback, last = result.stdout.splitlines()
     given = checked(last, "autolab")["scores"]
-    assert given["relu"] == 0 and sum(given.values()) == 92
-    assert any(line.startswith("  fc.backward: 12 of 12") for line in feedback)
+    assert given["relu"] == 0 and sum(given.values()) == 80
+    assert any(line.startswith("  sgd.step: 12 of 12") for line in feedback)
     result = run(submissions["honest"], damage=True)
     assert result.returncode != 0 and "scores" not in result.stdout
 
@@ -305,21 +321,9 @@ def test_only_staff_read_of_flags_and_missing_locks():
 
 
 def test_a_package_is_the_same_to_the_byte_and_holds_what_grading_needs(tmp_path):
+    command = ["autograder", "--for", "gradescope", "--out"]
     for name in ("a.zip", "b.zip"):
-        assert (
-            main(
-                [
-                    "autograder",
-                    "--for",
-                    "gradescope",
-                    "--out",
-                    str(tmp_path / name),
-                    "--secret",
-                    "the course's own secret",
-                ]
-            )
-            == 0
-        )
+        assert main([*command, str(tmp_path / name), "--secret", "a secret of the course"]) == 0
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         names = archive.namelist()
@@ -328,9 +332,9 @@ def test_a_package_is_the_same_to_the_byte_and_holds_what_grading_needs(tmp_path
         checked(archive.read("not_graded.json").decode(), "gradescope")
         pinned = archive.read("requirements.txt").decode().splitlines()
     assert {"setup.sh", "run_autograder", "handgrad/layers/fc.py", "handgrad/course/assignment.toml"} <= set(names)
-    assert not [name for name in names if name.startswith(("handgrad/tests", "handgrad/docs", "handgrad/.git"))]
+    assert not [name for name in names if name.startswith(("handgrad/tests", "handgrad/docs", "handgrad/.git/"))]
     assert all("==" in line for line in pinned if not line.startswith("#"))
-    assert main(["autograder", "--for", "gradescope", "--out", str(tmp_path / "c.zip")]) == 0
+    assert main([*command, str(tmp_path / "c.zip")]) == 0
     assert (tmp_path / "a.zip").read_bytes() != (tmp_path / "c.zip").read_bytes()
 
 
