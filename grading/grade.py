@@ -121,7 +121,7 @@ class Grader:
             asked.append(Asked(task, [check for check, _ in drawn], probes, outcome.answers, []))
         for one in asked:  # only now is there anything in this process that is right
             one.expected = [expected_of(probe) for probe in one.probes]
-        _forgive(asked)
+        forgive(asked)
         log = "\n".join(dict.fromkeys(text.strip() for text in logs if text.strip()))
         tasks = [self._task(one, part, content, result) for one in asked]
         return PartResult(part.name, part.title, part.file, tasks, log[:LOG])
@@ -181,7 +181,7 @@ def expected_of(probe: Probe) -> dict[str, Array]:
         return run(probe)
 
 
-def _forgive(asked: Sequence[Asked]) -> None:
+def forgive(asked: Sequence[Asked]) -> None:
     """Lets attempts count that do not lean on the part's other tasks where one of these is wrong.
 
     A mistake always costs points: those of the tasks before it are settled by then, those after it on first attempts.

@@ -1,0 +1,289 @@
+"""Whether an assignment's checks hold: what they say of the solution, of mutants of it, and of attacks."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from handgrad.assignment.assignment import Part
+from handgrad.assignment.probes import Probe, probes_of
+from handgrad.course.attacks import SETTLED, Attack, Attacks
+from handgrad.course.handout import assignment_of, regions, skeleton, solved
+from handgrad.course.mutation import Mutant, mutants_of, student_ways
+from handgrad.course.plan import decoded
+from handgrad.course.regions import Region, replaced
+from handgrad.course.variety import LESSON, lesson_file, varied
+from handgrad.grading.grade import Asked, Grader, expected_of, forgive, points_for
+from handgrad.grading.sandbox import Answer, Limits, ask, precompiled
+from handgrad.grading.trees import asked_tree
+from handgrad.params import Array
+
+DRAWS = 3
+"""Secrets that everything is asked with: what costs nothing with one of them is a matter of luck."""
+
+QUICK_MUTANTS, QUICK_ATTACKS = 10, 1
+"""Mutants a region and attacks a class and part of the quick test."""
+
+QUICK = Limits(cpu=2, wall=8.0)
+THOROUGH = Limits(cpu=20, wall=120.0)
+Step: TypeAlias = "Callable[[], Trial | Attack | list[str]]"
+"""A piece of the work, done in any thread; it returns what to put into the report."""
+
+KILLED, SURVIVED, EQUIVALENT = "killed", "survived", "equivalent"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a mutant."""
+
+    task: str
+    file: str
+    line: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    outcome: str
+    """KILLED if it costs points with each secret; EQUIVALENT if it gives what the solution gives; else SURVIVED."""
+    missed: int = 0
+    """With how many of the DRAWS secrets it costs nothing."""
+
+
+@dataclass
+class Report:
+    """What was found; of a test that was interrupted there is none."""
+
+    scores: list[str] = field(default_factory=list)
+    """What is wrong with the points of the solution and of the handout."""
+    trials: list[Trial] = field(default_factory=list)
+    attacks: list[Attack] = field(default_factory=list)
+    left_behind: list[str] = field(default_factory=list)
+    has_attacks: bool = True
+    """Whether the source tree has hostile submissions."""
+
+    @property
+    def holds(self) -> bool:
+        return not (self.scores or self.survivors or self.paying or self.left_behind)
+
+    @property
+    def survivors(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.outcome == SURVIVED]
+
+    @property
+    def paying(self) -> list[Attack]:
+        return [attack for attack in self.attacks if attack.problems]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"holds": self.holds, **asdict(self)}
+
+
+class Selftest:
+    """Tests the assignment of the source tree that this package is run from.
+
+    AssignmentError or MarkerError if it is none; ImportError if its hostile submissions cannot be read.
+    """
+
+    def __init__(self, source: Path, secret: bytes, parts: Collection[str] = (), quick: bool = False) -> None:
+        assignment = assignment_of(source)
+        self.source, self.quick = source, quick
+        self.parts = [assignment.part(name) for name in parts] or list(assignment.parts)
+        self._skeleton, self._solved = skeleton(source), solved(source)
+        self._secrets = [secret, *(hashlib.sha256(secret + bytes([n])).digest() for n in range(1, DRAWS))]
+        self._graders = [Grader(self._skeleton, assignment, one, QUICK if quick else None) for one in self._secrets]
+        self._tree = asked_tree(self._skeleton)
+        self._attacks = Attacks(source, self._graders[0], self._solved)
+        self._questions = {part.name: _Questions(part, self._graders) for part in self.parts}
+        self._twins = _Twins(self._tree, self._solved)
+
+    @property
+    def missing_locks(self) -> list[str]:
+        return self._graders[0].missing_locks()
+
+    def steps(self) -> list[Step]:
+        """All the work; the attacks first, since some of them only wait."""
+        steps: list[Step] = [partial(self._scores, grader) for grader in self._graders]
+        steps += [partial(self._attacks.run, entry) for entry in self._entries()]
+        for part in self.parts:
+            steps += [partial(self._trial, part, *mutant) for mutant in self._mutants(part)]
+        return steps
+
+    def run(self, steps: Sequence[Step], jobs: int, done: Callable[[], None]) -> Report:
+        """Does all the steps, `jobs` at a time; `done` is called after each. KeyboardInterrupt ends it."""
+        report = Report(has_attacks=self._attacks.is_there)
+        for found in _each(steps, jobs):
+            if isinstance(found, Trial):
+                report.trials.append(found)
+            elif isinstance(found, Attack):
+                report.attacks.append(found)
+            else:
+                report.scores += found
+            done()
+        if report.attacks:
+            time.sleep(SETTLED)
+            report.left_behind = self._attacks.left_behind()
+        report.trials.sort(key=lambda trial: (trial.file, trial.line, trial.after))
+        return report
+
+    def _scores(self, grader: Grader) -> list[str]:
+        """What is wrong with the points of the solution, and of the handout with a line of the student's own."""
+        names = [part.name for part in self.parts]
+        blank = {part.file: self._skeleton[part.file] + b"\n# my own\n" for part in self.parts}
+        out_of = sum(part.points for part in self.parts)
+        wrong = []
+        for what, files, right in (("the solution", self._solved, out_of), ("the blank handout", blank, 0)):
+            result = grader.grade(files, what, names)
+            if result.points != right:
+                sentences = [s for part in result.parts for task in part.tasks for s in task.sentences]
+                why = f": {sentences[0]}" if right and sentences else ""
+                wrong.append(f"{what} gets {result.points:g} of {out_of} points, expected {right}{why}")
+        return wrong
+
+    def _entries(self) -> Iterator[Any]:
+        taken: dict[tuple[str, str], int] = {}
+        for entry in self._attacks.entries:
+            if entry.part not in [part.name for part in self.parts]:
+                continue
+            key = entry.kind, entry.part
+            taken[key] = taken.get(key, 0) + 1
+            if not self.quick or taken[key] <= QUICK_ATTACKS:
+                yield entry
+
+    def _mutants(self, part: Part) -> Iterator[tuple[Region, Mutant, bytes]]:
+        """Each mutant of the part's solutions, and the file that holds it."""
+        text, encoding = decoded((self.source / part.file).read_bytes(), part.file)
+        ways = student_ways(_names_of(text))
+        for region in regions(self.source):
+            if region.path != part.file:
+                continue
+            mutants = [one for one in mutants_of(region.code, ways) if _compiles(one.code)]
+            if self.quick and len(mutants) > QUICK_MUTANTS:
+                chosen = np.random.default_rng(0).choice(len(mutants), QUICK_MUTANTS, replace=False)
+                mutants = [mutants[i] for i in sorted(chosen)]
+            for mutant in mutants:
+                yield region, mutant, replaced(text, part.file, {region.name: mutant.code}).encode(encoding)
+
+    def _trial(self, part: Part, region: Region, mutant: Mutant, content: bytes) -> Trial:
+        costs = self._questions[part.name].costs({**self._tree, part.file: content})
+        missed = costs.count(False)
+        outcome = KILLED if not missed else EQUIVALENT if self._twins.is_twin(part, content) else SURVIVED
+        line = region.first + mutant.line
+        return Trial(region.name, part.file, line, mutant.before, mutant.after, outcome, missed)
+
+
+class _Questions:
+    """What a part is asked with each secret, and what is right; for many files."""
+
+    def __init__(self, part: Part, graders: Sequence[Grader]) -> None:
+        self.part = part
+        self.draws = [
+            [(task, probes_of(task.name, grader.generator("selftest", task.name))) for task in part.tasks]
+            for grader in graders
+        ]
+        self.probes = [probe for draw in self.draws for _, drawn in draw for _, probe in drawn]
+        self.expected = [expected_of(probe) for probe in self.probes]
+
+    def costs(self, tree: Mapping[str, bytes]) -> list[bool]:
+        """For each secret whether the file in `tree` costs points."""
+        answers = iter(ask(tree, self.probes).answers)
+        expected = iter(self.expected)
+        costs = []
+        for draw in self.draws:
+            asked = []
+            for task, drawn in draw:
+                checks, probes = [check for check, _ in drawn], [probe for _, probe in drawn]
+                own = [next(answers) for _ in probes]
+                asked.append(Asked(task, checks, probes, own, [next(expected) for _ in probes]))
+            forgive(asked)
+            points = sum(points_for(one.by_check(), one.task.points) for one in asked)
+            costs.append(points < self.part.points)
+        return costs
+
+
+class _Twins:
+    """Tells files that give what the solution gives, as far as probes of great variety tell."""
+
+    def __init__(self, tree: Mapping[str, bytes], solved: Mapping[str, bytes]) -> None:
+        self._tree = precompiled({**tree, **solved, LESSON: lesson_file()})
+        self._known: dict[str, tuple[list[Probe], list[Answer]]] = {}
+        self._lock = Lock()
+
+    def is_twin(self, part: Part, content: bytes) -> bool:
+        """Whether `content`, instead of the part's solution, gives the same; False where too little is known to ask."""
+        probes, right = self._right(part)
+        if all(probe.kind == "lesson" for probe in probes):
+            return False
+        answers = ask({**self._tree, part.file: content}, probes, THOROUGH).answers
+        return all(_is_same(a, b) for a, b in zip(answers, right, strict=True))
+
+    def _right(self, part: Part) -> tuple[list[Probe], list[Answer]]:
+        with self._lock:
+            if part.name not in self._known:
+                probes = varied(part, np.random.default_rng(0))
+                answers = ask(self._tree, probes, THOROUGH).answers
+                usable = [i for i, answer in enumerate(answers) if answer.failure is None]
+                self._known[part.name] = [probes[i] for i in usable], [answers[i] for i in usable]
+            return self._known[part.name]
+
+
+def _is_same(answer: Answer, right: Answer) -> bool:
+    """Whether an answer is the same but for the last bits."""
+    if answer.failure is not None or answer.arrays.keys() != right.arrays.keys():
+        return False
+    return all(_is_equal(answer.arrays[name], array) for name, array in right.arrays.items())
+
+
+def _is_equal(a: Array, b: Array) -> bool:
+    if a.shape != b.shape:
+        return False
+    small = np.float32 in (a.dtype, b.dtype)
+    finite = np.abs(b[np.isfinite(b)], dtype=np.float64)
+    scale = min(1e3, float(finite.max(initial=0.0)))
+    share = 1e-5 if small else 1e-12
+    return bool(np.allclose(a, b, rtol=share, atol=share * scale, equal_nan=True))
+
+
+def _each(steps: Sequence[Step], jobs: int) -> Iterator[Trial | Attack | list[str]]:
+    """What the steps give, as it comes. When interrupted, what has been begun is ended and nothing more begun."""
+    waiting = iter(steps)
+    running: set[Future[Any]] = set()
+    with ThreadPoolExecutor(jobs) as pool:
+        while True:
+            for step in waiting:
+                running.add(pool.submit(step))
+                if len(running) == jobs:
+                    break
+            if not running:
+                return
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield future.result()
+
+
+def _compiles(code: str) -> bool:
+    """Whether Python takes the statements of a function; what it does not, no student hands in."""
+    try:
+        compile("def f():\n for _ in ():\n  " + "\n  ".join(code.splitlines()), "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _names_of(text: str) -> tuple[str, ...]:
+    """What a module imports and defines."""
+    names = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names += [alias.asname or alias.name for alias in node.names]
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return tuple(names)
