@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import sys
 from collections import Counter
@@ -29,7 +30,14 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--part", metavar="NAME", action="append", default=[], help="such as fc; may be given repeatedly")
     p.add_argument("--source", metavar="TREE", help="the marked source tree (this one)")
-    p.add_argument("-j", "--jobs", type=whole_from(1), default=2, metavar="N", help="processes at a time (2)")
+    p.add_argument(
+        "-j",
+        "--jobs",
+        type=whole_from(1),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="checks at a time (one a core)",
+    )
     p.add_argument("--quick", action="store_true", help="a sample of the mutants and the attacks")
     p.add_argument("--json", metavar="FILE", help="write all that was found, equivalent mutants too")
     p.add_argument("--secret", metavar="TEXT", help="what probes are drawn with (a random one)")

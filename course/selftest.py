@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -96,8 +97,10 @@ class Selftest:
         self.source, self.quick = source, quick
         self.parts = [assignment.part(name) for name in parts] or list(assignment.parts)
         self._skeleton, self._solved = skeleton(source), solved(source)
-        self._secrets = [secret, *(hashlib.sha256(secret + bytes([n])).digest() for n in range(1, DRAWS))]
-        self._graders = [Grader(self._skeleton, assignment, one, QUICK if quick else None) for one in self._secrets]
+        self._graders = [Grader(self._skeleton, assignment, secret, QUICK if quick else None, explains=False)]
+        for n in range(1, DRAWS):
+            self._graders.append(copy.copy(self._graders[0]))
+            self._graders[n].secret = hashlib.sha256(secret + bytes([n])).digest()
         self._tree = asked_tree(self._skeleton)
         self._attacks = Attacks(source, self._graders[0], self._solved)
         self._questions = {part.name: _Questions(part, self._graders) for part in self.parts}
@@ -141,9 +144,11 @@ class Selftest:
         for what, files, right in (("the solution", self._solved, out_of), ("the blank handout", blank, 0)):
             result = grader.grade(files, what, names)
             if result.points != right:
-                sentences = [s for part in result.parts for task in part.tasks for s in task.sentences]
-                why = f": {sentences[0]}" if right and sentences else ""
-                wrong.append(f"{what} gets {result.points:g} of {out_of} points, expected {right}{why}")
+                tasks = [task for part in result.parts for task in part.tasks]
+                where = [task.name for task in tasks if task.points != (task.out_of if right else 0)]
+                wrong.append(
+                    f"{what} gets {result.points:g} of {out_of} points, expected {right}; see {', '.join(where)}"
+                )
         return wrong
 
     def _entries(self) -> Iterator[Any]:

@@ -124,7 +124,7 @@ def test_another_marked_layer_is_tested_too(source, tmp_path):
 
 @pytest.mark.skipif(not (SOURCE / FOLDER).is_dir(), reason="no hostile submissions here")
 def test_an_attack_that_pays_is_told():
-    grader = Grader(skeleton(SOURCE), assignment_of(SOURCE), SECRET.encode())
+    grader = Grader(skeleton(SOURCE), assignment_of(SOURCE), SECRET.encode(), explains=False)
     attacks = Attacks(SOURCE, grader, solved(SOURCE))
     entry = next(one for one in attacks.entries if one.part == "relu" and not one.must_review)
     assert attacks.run(entry).problems == ()
