@@ -1,6 +1,6 @@
 """Answers taken from where they might lie: frames, the collector, the disk, installed packages, the parent."""
 
-from ..entry import Hostile
+from ..entry import POINTS, Hostile
 
 DISK = """
 import os
@@ -71,8 +71,10 @@ FROM_FUNCTION = {
 }
 
 
-def _stealing(name: str, module: str, codes: dict[str, str] = FROM_FUNCTION, must_review: bool = False) -> Hostile:
-    return Hostile(name, "stealing", codes=codes, module=module, must_review=must_review)
+def _stealing(
+    name: str, module: str, codes: dict[str, str] = FROM_FUNCTION, must_review: bool = False, most: float = 0
+) -> Hostile:
+    return Hostile(name, "stealing", codes=codes, module=module, must_review=must_review, most=most)
 
 
 STEALING = [
@@ -244,6 +246,7 @@ STEALING = [
             return np.asarray(gradient(x)), {"W": np.asarray(by_W(self.W)), "b": upstream.sum(axis=0)}
         """,
         },
+        most=POINTS["fc.forward"],  # of its own forward
         must_review=True,
     ),
     _stealing(
