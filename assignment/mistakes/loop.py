@@ -109,7 +109,7 @@ def _train(
 
 
 def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array, scores: Array) -> None:
-    """What should be run.value = loss.forward(scores, y)."""
+    """Sets run.value, or what the mistake makes of it."""
     handed = {
         "swapped": (y, scores),
         "loss of x": (x, y),
@@ -128,7 +128,7 @@ def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array,
 
 
 def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: Array) -> Mapping[str, Array]:
-    """What should be the model's gradients of this batch."""
+    """The gradients that the optimizer is handed, or what the mistake makes of them."""
     upstream = run.loss.backward(run.value if mistake == "times value" else 1.0)
     handed = {
         "upstream scores": scores,
