@@ -114,7 +114,7 @@ class Grader:
         logs: list[str] = []
         stopped = ""
         for task in part.tasks:
-            drawn = probes_of(task.name, self.generator(digest, task.name))
+            drawn = self.drawn(digest, task.name)
             probes = [probe for _, probe in drawn]
             outcome = ask(tree, probes, self.limits) if not stopped else _not_asked(probes, stopped)
             if outcome.ended.startswith(TIME_LIMITS):
@@ -149,6 +149,15 @@ class Grader:
             task.sentences, cpu = causes(task.name, wrong, *trees, self.limits)
             result.cpu += cpu
         return task
+
+    def drawn(self, digest: str, task: str) -> list[tuple[str, Probe]]:
+        """(check, probe) in the order they are asked: any, but values at last, so that no count of calls tells more."""
+        rng = self.generator(digest, task)
+        probes = probes_of(task, rng)
+        mixed = [probes[i] for i in rng.permutation(len(probes))]
+        last = max(i for i, (check, _) in enumerate(mixed) if check == "values")
+        mixed.append(mixed.pop(last))
+        return mixed
 
     def generator(self, digest: str, task: str) -> np.random.Generator:
         """What the probes of a task of a submission are drawn from."""
