@@ -363,11 +363,20 @@ def test_actions_checks_part_by_part_and_holds_no_secret(tmp_path):
     (tools / "handgrad").chmod(0o755)
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "GITHUB_STEP_SUMMARY": str(summary)}
     codes = [
-        subprocess.run(["bash", "-e", "-c", command], cwd=tmp_path, env=environment, capture_output=True).returncode
+        subprocess.run(["bash", *command.split()[1:]], cwd=tmp_path, env=environment, capture_output=True).returncode
         for command in runs
     ]
-    assert codes == [0 if "relu" in command else 1 for command in runs]
+    assert codes == [0 if command.endswith("relu") else 1 for command in runs]
     assert "### relu\n\n    check relu --seed 0\n    ```\n" in summary.read_text()
+
+
+def test_a_source_that_cannot_grade_is_refused(tmp_path, capsys):
+    tree = tmp_path / "tree"
+    shutil.copytree(SOURCE, tree, ignore=shutil.ignore_patterns(".*", "grading", "tests", "__pycache__"))
+    out = tmp_path / "a.zip"
+    assert main(["autograder", "--for", "gradescope", "--out", str(out), "--source", str(tree)]) == 2
+    assert "with a file grading/platforms/run.py, there is none" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from handgrad.assignment.assignment import Assignment
+from handgrad.assignment.assignment import Assignment, AssignmentError
 from handgrad.course.handout import assignment_of
 from handgrad.course.source import source_files
 
 SETTINGS = "settings.json"
+NEEDED = "grading/platforms/run.py"
+"""The file of the source that the platforms' modules grade with."""
+
 NOT_NEEDED = (".ci/", ".github/", "benchmarks/", "docs/", "examples/", "tests/")
 """Folders of the source that grading does without."""
 
@@ -46,10 +49,12 @@ def as_json(value: object) -> bytes:
 def grader(source: Path, settings: Settings) -> tuple[Assignment, dict[str, bytes]]:
     """The assignment, and the files that grade it: path -> content.
 
-    MarkerError or AssignmentError in one sentence where the source cannot be made a handout of.
+    MarkerError or AssignmentError in one sentence where the source cannot be made a handout of, or does not grade.
     """
     assignment = assignment_of(source)
     files = {f"handgrad/{name}": data for name, data in source_files(source).items() if not name.startswith(NOT_NEEDED)}
+    if f"handgrad/{NEEDED}" not in files:
+        raise AssignmentError(f"{source}: expected a source tree of handgrad with a file {NEEDED}, there is none")
     return assignment, {**files, SETTINGS: settings.to_json()}
 
 
