@@ -74,7 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
     gradebook = usable(canvas.read, Path(arguments.canvas)) if arguments.canvas else None
     column = arguments.canvas_assignment or assignment.title
     if gradebook is not None:  # told before anything is graded
-        usable(canvas.filled, gradebook, {}, assignment.points, column)
+        try:
+            canvas.filled(gradebook, {}, assignment.points, column)
+        except canvas.GradebookError as error:
+            raise UsageError(f"{arguments.canvas}: {error}") from None
     results.mkdir(parents=True, exist_ok=True)
     secret = usable(read_secret, arguments.secret, results)
     files = usable(skeleton, own)

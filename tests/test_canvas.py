@@ -1,7 +1,13 @@
 """A Canvas gradebook gets the points, and keeps all else."""
 
+import zipfile
+from pathlib import Path
+
 import pytest
 
+import handgrad
+from handgrad.cli import main
+from handgrad.course.handout import assignment_of, solved
 from handgrad.grading.canvas import GradebookError, filled
 
 EXPORT = """\
@@ -75,3 +81,25 @@ def test_what_is_no_such_gradebook_is_refused(text, assignment, sentence):
     with pytest.raises(GradebookError) as caught:
         filled(text, {}, 100, assignment)
     assert sentence in str(caught.value)
+
+
+def test_grade_writes_the_gradebook_beside_the_export(tmp_path, monkeypatch, capsys):
+    source = Path(handgrad.__file__).parent
+    title, relu = assignment_of(source).title, solved(source)["layers/relu.py"]
+    export = EXPORT.replace(TITLE, title)
+    monkeypatch.chdir(tmp_path)
+    Path("book.csv").write_text(export, encoding="utf-8-sig")
+    Path("submissions").mkdir()
+    for name in ("doejane_501_7001_submission", "stranger"):
+        with zipfile.ZipFile(f"submissions/{name}.zip", "w") as archive:
+            archive.writestr("layers/relu.py", relu)
+    assert main(["grade", "submissions", "--canvas", "book.csv", "--canvas-assignment", "nothing"]) == 2
+    assert "book.csv: the gradebook has no column" in capsys.readouterr().err
+    assert not Path("grades").exists()
+
+    assert main(["grade", "submissions", "--canvas", "book.csv"]) == 0
+    printed = capsys.readouterr()
+    assert "book-graded.csv: 1 student has points" in printed.out
+    assert "stranger: no such student in the gradebook; 8 points are not in it" in printed.err
+    assert column(Path("book-graded.csv").read_text(encoding="utf-8-sig")) == ["8", "40", "EX", "7", ""]
+    assert Path("book.csv").read_text(encoding="utf-8-sig") == export
