@@ -11,6 +11,7 @@ from typing import Any
 import handgrad
 from handgrad.commands.arguments import UsageError, usable, whole_from
 from handgrad.course.handout import assignment_of, skeleton, solved
+from handgrad.course.source import IGNORES_ALL
 from handgrad.extras import have, need
 from handgrad.files import written
 from handgrad.grading import canvas
@@ -78,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
             canvas.filled(gradebook, {}, assignment.points, column)
         except canvas.GradebookError as error:
             raise UsageError(f"{arguments.canvas}: {error}") from None
-    results.mkdir(parents=True, exist_ok=True)
+    if not results.exists():
+        results.mkdir(parents=True)
+        (results / ".gitignore").write_text(IGNORES_ALL)
     secret = usable(read_secret, arguments.secret, results)
     files = usable(skeleton, own)
     grader = Grader(files, assignment, secret)

@@ -8,11 +8,14 @@ from pathlib import Path
 from handgrad.assignment.tables import AssignmentError
 
 NEEDED = ("course/assignment.toml", "setup.cfg", "__init__.py")
+IGNORES_ALL = "*\n"
+"""The .gitignore of a folder of results, which holds the course's secret."""
+
 CACHES = {"__pycache__", "build", "dist", "runs", "venv"}
 
 
 def source_files(source: Path) -> dict[str, bytes]:
-    """Path -> content of every file: those that git tracks if the tree is a checkout, else all but caches.
+    """Path -> content of every file: those that git tracks if the tree is a checkout, else all but caches and results.
 
     AssignmentError where the folder is no source tree of an assignment.
     """
@@ -24,7 +27,9 @@ def source_files(source: Path) -> dict[str, bytes]:
         names = sorted(
             path.relative_to(source).as_posix()
             for path in source.rglob("*")
-            if path.is_file() and not any(map(is_cache, path.relative_to(source).parts))
+            if path.is_file()
+            and not any(map(is_cache, path.relative_to(source).parts))
+            and not _is_result(path, source)
         )
     return {name: (source / name).read_bytes() for name in names if (source / name).is_file()}
 
@@ -37,6 +42,12 @@ def _tracked(source: Path) -> list[str] | None:
         return None
     names = [name for name in result.stdout.decode("utf-8", "surrogateescape").split("\0") if name]
     return sorted(names) if result.returncode == 0 else None
+
+
+def _is_result(path: Path, source: Path) -> bool:
+    """Whether it lies in a folder of results, which asks git to ignore all of it."""
+    folders = [folder / ".gitignore" for folder in path.parents if source in folder.parents]
+    return any(file.is_file() and file.read_text() == IGNORES_ALL for file in folders)
 
 
 def is_cache(name: str) -> bool:
