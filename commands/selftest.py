@@ -74,9 +74,13 @@ def _with_bar(selftest: Selftest, jobs: int) -> Report:
     """Runs it below a bar on a terminal where tqdm is installed."""
     steps = selftest.steps()
     shows_bar = sys.stderr.isatty() and have("tqdm")
-    bar = need("tqdm", "progress").tqdm(total=len(steps), unit="check", leave=False) if shows_bar else None
+    bar = (
+        need("tqdm", "progress").tqdm(total=sum(step.size for step in steps), unit="check", leave=False)
+        if shows_bar
+        else None
+    )
     try:
-        return selftest.run(steps, jobs, bar.update if bar is not None else lambda: None)
+        return selftest.run(steps, jobs, bar.update if bar is not None else lambda size: None)
     finally:
         if bar is not None:
             bar.close()

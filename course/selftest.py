@@ -8,11 +8,11 @@ import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from handgrad.course.plan import decoded
 from handgrad.course.regions import Region, replaced
 from handgrad.course.variety import LESSON, lesson_file, varied
 from handgrad.grading.grade import Asked, Grader, expected_of, forgive, points_for
-from handgrad.grading.sandbox import Answer, Limits, ask, precompiled
+from handgrad.grading.sandbox import NO_ANSWER, Answer, Limits, ask, precompiled
 from handgrad.grading.trees import asked_tree
 from handgrad.params import Array
 
@@ -36,9 +36,10 @@ QUICK_MUTANTS, QUICK_ATTACKS = 10, 1
 """Mutants a region and attacks a class and part of the quick test."""
 
 QUICK = Limits(cpu=2, wall=8.0)
+ALL_OF_A_BATCH = Limits(cpu=6, wall=60.0)
 THOROUGH = Limits(cpu=20, wall=120.0)
-Step: TypeAlias = "Callable[[], Trial | Attack | list[str]]"
-"""A piece of the work, done in any thread; it returns what to put into the report."""
+BATCH = 16
+"""Mutants that one process is asked about."""
 
 KILLED, SURVIVED, EQUIVALENT = "killed", "survived", "equivalent"
 
@@ -86,6 +87,18 @@ class Report:
         return {"holds": self.holds, **asdict(self)}
 
 
+Found: TypeAlias = "Trial | Attack | str"
+"""What goes into the report; a sentence about the scores."""
+
+
+class Step(NamedTuple):
+    """A piece of the work, done in any thread."""
+
+    size: int
+    """How many checks it is of."""
+    call: Callable[[], Sequence[Found]]
+
+
 class Selftest:
     """Tests the assignment of the source tree that this package is run from.
 
@@ -112,23 +125,26 @@ class Selftest:
 
     def steps(self) -> list[Step]:
         """All the work; the attacks first, since some of them only wait."""
-        steps: list[Step] = [partial(self._scores, grader) for grader in self._graders]
-        steps += [partial(self._attacks.run, entry) for entry in self._entries()]
+        steps = [Step(1, partial(self._scores, grader)) for grader in self._graders]
+        steps += [Step(1, partial(self._attack, entry)) for entry in self._entries()]
         for part in self.parts:
-            steps += [partial(self._trial, part, *mutant) for mutant in self._mutants(part)]
+            mutants = list(self._mutants(part))
+            batches = [mutants[i : i + BATCH] for i in range(0, len(mutants), BATCH)]
+            steps += [Step(len(batch), partial(self._trials, part, batch)) for batch in batches]
         return steps
 
-    def run(self, steps: Sequence[Step], jobs: int, done: Callable[[], None]) -> Report:
-        """Does all the steps, `jobs` at a time; `done` is called after each. KeyboardInterrupt ends it."""
+    def run(self, steps: Sequence[Step], jobs: int, done: Callable[[int], Any]) -> Report:
+        """Does all the steps, `jobs` at a time; `done` is called with each one's size. KeyboardInterrupt ends it."""
         report = Report(has_attacks=self._attacks.is_there)
-        for found in _each(steps, jobs):
-            if isinstance(found, Trial):
-                report.trials.append(found)
-            elif isinstance(found, Attack):
-                report.attacks.append(found)
-            else:
-                report.scores += found
-            done()
+        for step, results in _each(steps, jobs):
+            for found in results:
+                if isinstance(found, Trial):
+                    report.trials.append(found)
+                elif isinstance(found, Attack):
+                    report.attacks.append(found)
+                else:
+                    report.scores.append(found)
+            done(step.size)
         if report.attacks:
             time.sleep(SETTLED)
             report.left_behind = self._attacks.left_behind()
@@ -150,6 +166,9 @@ class Selftest:
                     f"{what} gets {result.points:g} of {out_of} points, expected {right}; see {', '.join(where)}"
                 )
         return wrong
+
+    def _attack(self, entry: Any) -> list[Attack]:
+        return [self._attacks.run(entry)]
 
     def _entries(self) -> Iterator[Any]:
         taken: dict[tuple[str, str], int] = {}
@@ -175,16 +194,19 @@ class Selftest:
             for mutant in mutants:
                 yield region, mutant, replaced(text, part.file, {region.name: mutant.code}).encode(encoding)
 
-    def _trial(self, part: Part, region: Region, mutant: Mutant, content: bytes) -> Trial:
-        costs = self._questions[part.name].costs({**self._tree, part.file: content})
-        missed = costs.count(False)
-        outcome = KILLED if not missed else EQUIVALENT if self._twins.is_twin(part, content) else SURVIVED
-        line = region.first + mutant.line
-        return Trial(region.name, part.file, line, mutant.before, mutant.after, outcome, missed)
+    def _trials(self, part: Part, mutants: Sequence[tuple[Region, Mutant, bytes]]) -> list[Trial]:
+        trials = []
+        costs = self._questions[part.name].costs(self._tree, [content for _, _, content in mutants])
+        for (region, mutant, content), its_costs in zip(mutants, costs, strict=True):
+            missed = its_costs.count(False)
+            outcome = KILLED if not missed else EQUIVALENT if self._twins.is_twin(part, content) else SURVIVED
+            line = region.first + mutant.line
+            trials.append(Trial(region.name, part.file, line, mutant.before, mutant.after, outcome, missed))
+        return trials
 
 
 class _Questions:
-    """What a part is asked with each secret, and what is right; for many files."""
+    """What a part is asked with each secret, and what is right."""
 
     def __init__(self, part: Part, graders: Sequence[Grader]) -> None:
         self.part = part
@@ -195,9 +217,33 @@ class _Questions:
         self.probes = [probe for draw in self.draws for _, drawn in draw for _, probe in drawn]
         self.expected = [expected_of(probe) for probe in self.probes]
 
-    def costs(self, tree: Mapping[str, bytes]) -> list[bool]:
-        """For each secret whether the file in `tree` costs points."""
-        answers = iter(ask(tree, self.probes).answers)
+    def costs(self, tree: Mapping[str, bytes], contents: Sequence[bytes]) -> list[list[bool]]:
+        """For each of the part's files, and each secret, whether it costs points."""
+        return [self._costs(answers) for answers in self._answers(tree, contents)]
+
+    def _answers(self, tree: Mapping[str, bytes], contents: Sequence[bytes]) -> list[list[Answer]]:
+        """Each file's answers, asked side by side in one process, each by a module of its own.
+
+        When the process ends early, the file that ended it keeps what it has; those after it are asked again.
+        """
+        answers: list[list[Answer]] = []
+        while len(answers) < len(contents):
+            rest = contents[len(answers) :]
+            stem = self.part.file.removesuffix(".py")
+            names = [f"{stem}_{number}" for number in range(len(rest))]
+            files = {f"{name}.py": content for name, content in zip(names, rest, strict=True)}
+            probes = [replace(one, module=name.replace("/", ".")) for name in names for one in self.probes]
+            found = ask({**tree, **files}, probes, ALL_OF_A_BATCH).answers
+            each = len(self.probes)
+            for i in range(0, len(found), each):
+                answers.append(found[i : i + each])
+                last = found[i + each - 1].failure
+                if last is not None and last.kind == NO_ANSWER:
+                    break
+        return answers
+
+    def _costs(self, given: Sequence[Answer]) -> list[bool]:
+        answers = iter(given)
         expected = iter(self.expected)
         costs = []
         for draw in self.draws:
@@ -255,21 +301,20 @@ def _is_equal(a: Array, b: Array) -> bool:
     return bool(np.allclose(a, b, rtol=share, atol=share * scale, equal_nan=True))
 
 
-def _each(steps: Sequence[Step], jobs: int) -> Iterator[Trial | Attack | list[str]]:
-    """What the steps give, as it comes. When interrupted, what has been begun is ended and nothing more begun."""
+def _each(steps: Sequence[Step], jobs: int) -> Iterator[tuple[Step, Sequence[Found]]]:
+    """What each step gives, as it comes. When interrupted, what has been begun is ended and nothing more begun."""
     waiting = iter(steps)
-    running: set[Future[Any]] = set()
+    running: dict[Future[Sequence[Found]], Step] = {}
     with ThreadPoolExecutor(jobs) as pool:
         while True:
             for step in waiting:
-                running.add(pool.submit(step))
+                running[pool.submit(step.call)] = step
                 if len(running) == jobs:
                     break
             if not running:
                 return
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                yield future.result()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
 
 
 def _compiles(code: str) -> bool:
