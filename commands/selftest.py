@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import handgrad
@@ -127,7 +128,8 @@ def _about_attacks(report: Report) -> Iterator[str]:
 
 
 def _in_short(trial: Trial) -> str:
-    return f"{'; '.join(trial.before) or 'nothing'}  ->  {'; '.join(trial.after) or 'nothing'}"
+    before, after = (shorten("; ".join(lines), 90, placeholder=" ...") for lines in (trial.before, trial.after))
+    return f"{before or 'nothing'}  ->  {after or 'nothing'}"
 
 
 def _verdict(report: Report, quick: bool) -> str:

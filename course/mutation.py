@@ -126,6 +126,8 @@ def student_ways(known: Sequence[str] = ()) -> Ways:
     """The ways for a solution in a module that has the names `known`, which are left as they are."""
 
     def ways(tree: ast.AST, node: ast.AST) -> Iterator[Callable[[], Any]]:
+        if _is_handling(tree, node):
+            return
         yield from basic_ways(tree, node)
         for block in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
@@ -259,6 +261,12 @@ def _keys(tree: ast.AST) -> set[str]:
     for node in ast.walk(tree):
         keys += node.keys if isinstance(node, ast.Dict) else [node.slice] if isinstance(node, ast.Subscript) else []
     return {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+
+
+def _is_handling(tree: ast.AST, node: ast.AST) -> bool:
+    """Whether the node is in an except clause: what errors say is no task of students."""
+    handlers = [one for one in ast.walk(tree) if isinstance(one, ast.ExceptHandler)]
+    return any(node is inner for handler in handlers for inner in ast.walk(handler))
 
 
 def _is_own(name: str, known: Sequence[str]) -> bool:

@@ -181,12 +181,11 @@ class Selftest:
                 yield entry
 
     def _mutants(self, part: Part) -> Iterator[tuple[Region, Mutant, bytes]]:
-        """Each mutant of the part's solutions, and the file that holds it."""
+        """Each mutant of the solutions of the part's tasks, and the file that holds it."""
         text, encoding = decoded((self.source / part.file).read_bytes(), part.file)
         ways = student_ways(_names_of(text))
-        for region in regions(self.source):
-            if region.path != part.file:
-                continue
+        tasks = [task.name for task in part.tasks]
+        for region in (one for one in regions(self.source) if one.name in tasks):
             mutants = [one for one in mutants_of(region.code, ways) if _compiles(one.code)]
             if self.quick and len(mutants) > QUICK_MUTANTS:
                 chosen = np.random.default_rng(0).choice(len(mutants), QUICK_MUTANTS, replace=False)
@@ -272,7 +271,7 @@ class _Twins:
         if all(probe.kind == "lesson" for probe in probes):
             return False
         answers = ask({**self._tree, part.file: content}, probes, THOROUGH).answers
-        return all(_is_same(a, b) for a, b in zip(answers, right, strict=True))
+        return all(_is_same(*one) for one in zip(probes, answers, right, strict=True))
 
     def _right(self, part: Part) -> tuple[list[Probe], list[Answer]]:
         with self._lock:
@@ -284,20 +283,18 @@ class _Twins:
             return self._known[part.name]
 
 
-def _is_same(answer: Answer, right: Answer) -> bool:
+def _is_same(probe: Probe, answer: Answer, right: Answer) -> bool:
     """Whether an answer is the same but for the last bits."""
     if answer.failure is not None or answer.arrays.keys() != right.arrays.keys():
         return False
-    return all(_is_equal(answer.arrays[name], array) for name, array in right.arrays.items())
+    is_single = "float32" in (probe.options.get("dtype"), *(str(array.dtype) for array in probe.arrays.values()))
+    return all(_is_equal(answer.arrays[name], b, 1e-5 if is_single else 1e-12) for name, b in right.arrays.items())
 
 
-def _is_equal(a: Array, b: Array) -> bool:
+def _is_equal(a: Array, b: Array, share: float) -> bool:
     if a.shape != b.shape:
         return False
-    small = np.float32 in (a.dtype, b.dtype)
-    finite = np.abs(b[np.isfinite(b)], dtype=np.float64)
-    scale = min(1e3, float(finite.max(initial=0.0)))
-    share = 1e-5 if small else 1e-12
+    scale = min(1e3, float(np.abs(b[np.isfinite(b)], dtype=np.float64).max(initial=0.0)))
     return bool(np.allclose(a, b, rtol=share, atol=share * scale, equal_nan=True))
 
 
