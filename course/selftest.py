@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from handgrad.assignment.assignment import Part
-from handgrad.assignment.probes import Probe, probes_of
+from handgrad.assignment.probes import Probe
 from handgrad.course.attacks import SETTLED, Attack, Attacks
 from handgrad.course.handout import assignment_of, regions, skeleton, solved
 from handgrad.course.mutation import Mutant, mutants_of, student_ways
@@ -209,10 +209,7 @@ class _Questions:
 
     def __init__(self, part: Part, graders: Sequence[Grader]) -> None:
         self.part = part
-        self.draws = [
-            [(task, probes_of(task.name, grader.generator("selftest", task.name))) for task in part.tasks]
-            for grader in graders
-        ]
+        self.draws = [[(task, grader.drawn("selftest", task.name)) for task in part.tasks] for grader in graders]
         self.probes = [probe for draw in self.draws for _, drawn in draw for _, probe in drawn]
         self.expected = [expected_of(probe) for probe in self.probes]
 
