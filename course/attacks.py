@@ -55,7 +55,6 @@ class Attacks:
         part = self.grader.assignment.part(entry.part)
         others = [other for other in self.grader.assignment.parts if other.name != part.name]
         honest = min(others, key=lambda other: len(self.solved[other.file]), default=None)
-        most = entry.most * part.points / self._corpus.points_of(part.name)
         try:
             handed_in = self._handed_in(entry, part, honest)
         except MarkerError as error:
@@ -68,8 +67,10 @@ class Attacks:
         result = self.grader.grade(files, digest(files), names)
         points = {one.name: one.points for one in result.parts}
         problems = []
-        if points[part.name] > most + 1e-9:
-            problems.append(f"gets {points[part.name]:g} of {part.points} points of {part.name}, {most:g} are deserved")
+        if points[part.name] > entry.most + 1e-9:
+            problems.append(
+                f"gets {points[part.name]:g} of {part.points} points of {part.name}, {entry.most:g} are deserved"
+            )
         if honest is not None and entry.others and points[honest.name] < honest.points:
             problems.append(f"takes {honest.points - points[honest.name]:g} points of {honest.name} away")
         if entry.must_review and not result.flags:

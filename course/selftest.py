@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -118,6 +118,7 @@ class Selftest:
         self._attacks = Attacks(source, self._graders[0], self._solved)
         self._questions = {part.name: _Questions(part, self._graders) for part in self.parts}
         self._twins = _Twins(self._tree, self._solved)
+        self._interrupted = Event()
 
     @property
     def missing_locks(self) -> list[str]:
@@ -136,7 +137,7 @@ class Selftest:
     def run(self, steps: Sequence[Step], jobs: int, done: Callable[[int], Any]) -> Report:
         """Does all the steps, `jobs` at a time; `done` is called with each one's size. KeyboardInterrupt ends it."""
         report = Report(has_attacks=self._attacks.is_there)
-        for step, results in _each(steps, jobs):
+        for step, results in self._each(steps, jobs):
             for found in results:
                 if isinstance(found, Trial):
                     report.trials.append(found)
@@ -150,6 +151,25 @@ class Selftest:
             report.left_behind = self._attacks.left_behind()
         report.trials.sort(key=lambda trial: (trial.file, trial.line, trial.after))
         return report
+
+    def _each(self, steps: Sequence[Step], jobs: int) -> Iterator[tuple[Step, Sequence[Found]]]:
+        """What each step gives, as it comes. When interrupted, what has been begun is ended and nothing more begun."""
+        waiting = iter(steps)
+        running: dict[Future[Sequence[Found]], Step] = {}
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                while True:
+                    for step in waiting:
+                        running[pool.submit(step.call)] = step
+                        if len(running) == jobs:
+                            break
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        yield running.pop(future), future.result()
+            except KeyboardInterrupt:
+                self._interrupted.set()
+                raise
 
     def _scores(self, grader: Grader) -> list[str]:
         """What is wrong with the points of the solution, and of the handout with a line of the student's own."""
@@ -197,6 +217,8 @@ class Selftest:
         trials = []
         costs = self._questions[part.name].costs(self._tree, [content for _, _, content in mutants])
         for (region, mutant, content), its_costs in zip(mutants, costs, strict=True):
+            if self._interrupted.is_set():
+                break
             missed = its_costs.count(False)
             outcome = KILLED if not missed else EQUIVALENT if self._twins.is_twin(part, content) else SURVIVED
             line = region.first + mutant.line
@@ -293,22 +315,6 @@ def _is_equal(a: Array, b: Array, share: float) -> bool:
         return False
     scale = min(1e3, float(np.abs(b[np.isfinite(b)], dtype=np.float64).max(initial=0.0)))
     return bool(np.allclose(a, b, rtol=share, atol=share * scale, equal_nan=True))
-
-
-def _each(steps: Sequence[Step], jobs: int) -> Iterator[tuple[Step, Sequence[Found]]]:
-    """What each step gives, as it comes. When interrupted, what has been begun is ended and nothing more begun."""
-    waiting = iter(steps)
-    running: dict[Future[Sequence[Found]], Step] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        while True:
-            for step in waiting:
-                running[pool.submit(step.call)] = step
-                if len(running) == jobs:
-                    break
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
 
 
 def _compiles(code: str) -> bool:
