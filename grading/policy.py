@@ -170,7 +170,7 @@ def _numeric(nodes: list[ast.AST]) -> Iterator[Flag]:
     for node in nodes:
         if isinstance(node, ast.FunctionDef):
             functions.setdefault(node.name, []).append(node)
-    steps = set(_small_names(nodes))
+    steps = {*_small_names(nodes), *_small_parameters(nodes, functions)}
     forward = {function.name for function in _reached("forward", functions)}
     for function in _reached("backward", functions):
         via = "" if function.name == "backward" else f" (in {function.name})"
@@ -213,6 +213,22 @@ def _small_names(nodes: list[ast.AST]) -> Iterator[str]:
             pairs = [*zip(positional[::-1], node.defaults[::-1], strict=False)]
             pairs += [(name, value) for name, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value]
             yield from (name.arg for name, value in pairs if _tiny(value))
+
+
+def _small_parameters(nodes: list[ast.AST], functions: dict[str, list[ast.FunctionDef]]) -> Iterator[str]:
+    """The parameters of the file's own functions that some call gives a small constant."""
+    at: dict[tuple[str, int], set[str]] = {}
+    for name, same in functions.items():
+        for function in same:
+            arguments = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+            for place, argument in enumerate(arguments[arguments[:1] == ["self"] :]):
+                at.setdefault((name, place), set()).add(argument)
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            yield from (keyword.arg for keyword in node.keywords if keyword.arg and _tiny(keyword.value))
+            for place, value in enumerate(node.args):
+                if _tiny(value):
+                    yield from at.get((_name(node.func), place), ())
 
 
 def _called_name(node: ast.Attribute | ast.Name | ast.Constant) -> str:

@@ -333,6 +333,9 @@ class TestPolicy:
             "h = 1e-5\n        return (a - b) / (2 * h)",
             "return (a - b) / self.step",
             "return (a - b) / STEP",
+            "return slope(upstream, 1e-6)",
+            "return self.slope(upstream, 1e-6)",
+            "return slope(upstream, by=1e-6)",
             "return np.imag(upstream + 1j) / h",
             "z = upstream.astype(complex)\n        return z",
             "z = np.zeros(3, dtype='complex128')\n        return z",
@@ -344,12 +347,14 @@ class TestPolicy:
         code = f"""
 import numpy as np
 STEP = 10 ** -7
+def slope(u, by): return (a - b) / (2 * by)
 class FC:
     def __init__(self): self.step = 1e-4
     def shift(self, x): return x @ self.W
     def forward(self, x): return self.shift(x)
     def helper(self, u): return self.other(u)
     def other(self, u): return self.forward(u)
+    def slope(self, u, h): return (a - b) / (2 * h)
     def backward(self, upstream):
         {body}
 """

@@ -255,10 +255,10 @@ GAMING = [
         "central differences rounded to float32: sigmoid",
         _numeric_elementwise("sigmoid", "1e-5", ".astype(np.float32).astype(float)"),
         "",
-        9,
+        POINTS["sigmoid.forward"] + POINTS["sigmoid.backward"],
         True,
     ),
-    _gaming("complex step: sigmoid", COMPLEX_SIGMOID, "", 9, True),
+    _gaming("complex step: sigmoid", COMPLEX_SIGMOID, "", POINTS["sigmoid.forward"] + POINTS["sigmoid.backward"], True),
     _gaming("central differences: ReLU", _numeric_elementwise("relu", "1e-6"), "", POINTS["relu.forward"], True),
     _gaming("central differences: softmax", NUMERIC_SOFTMAX, NUMERIC, POINTS["softmax_ce.forward"], True),
 ]
