@@ -403,7 +403,7 @@ def test_recursion_without_end_or_limit(student, capsys):
     pytest.importorskip("resource")
     assert main([student(DEEP), "--timeout", "30"]) == 4
     out = capsys.readouterr().out
-    assert "MemoryError" in out or "very deep recursion" in out
+    assert "Deep  dx" in out and "1 checked, 1 wrong" in out  # memory may end anywhere, in the checker's own code too
 
 
 def test_labels_are_told_from_inputs_by_their_names(student, capsys):
