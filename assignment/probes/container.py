@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.assignment.probes import toys
-from handgrad.assignment.probes.probe import Probe, Step, mixed, pair, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, pair, sizes_apart, taken
 from handgrad.params import Array
 
 
@@ -121,11 +121,18 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     d = Drawing(rng, widths[0], widths[4])
     yield "values", d.probe([d.stretch(), ["Bend"], d.pick(widths[2]), d.stretch(), d.pick(widths[3])], script)
 
+    wide = sizes_apart(rng, 4, *LARGE)
+    d = Drawing(rng, wide[0], widths[4])
+    layers: list[Any] = [d.pick(wide[1]), ["Bend"], d.stretch(), d.pick(wide[2])]
+    d.more(wide[3], " large", wide[0])
+    d.more(widths[3], " later", wide[0])
+    yield "values", d.probe(layers, _many(rng, step))
+
     for rows, batch in ((1, widths[0]), (widths[3], widths[3])):
         d = Drawing(rng, batch, rows)
         yield "other sizes", d.probe([d.pick(widths[1]), d.stretch(), ["Bend"], d.pick(widths[0])], script)
     d = Drawing(rng, widths[0], widths[1])
-    layers: list[Any] = [layer for _ in range(4) for layer in (d.pick(int(rng.integers(2, 9))), ["Bend"], d.stretch())]
+    layers = [layer for _ in range(4) for layer in (d.pick(int(rng.integers(2, 9))), ["Bend"], d.stretch())]
     yield "other sizes", d.probe(layers, script)
 
     for kinds in ("Pick",), ("Bend",), ("Bend", "Bend"), ("Bend", "Pick"), ("Pick", "Bend"), ():
@@ -160,6 +167,19 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     single = d.probe(layers, script)
     arrays = {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in single.arrays.items()}
     yield "contract", Probe(single.kind, single.module, single.name, single.options, arrays, script)
+
+
+def _many(rng: np.random.Generator, step: str) -> Sequence[Step]:
+    """Calls of one model in any order, two with a batch of dozens of rows."""
+    suffixes = rng.permutation(["", " later"] * 4 + [" large"] * 2)
+    calls: list[Step] = []
+    for n, suffix in enumerate(map(str, suffixes), 1):
+        if step == "forward":
+            calls.append(["forward", f"y{suffix} at call {n}", f"x{suffix}"])
+        else:
+            calls.append(["forward", None, f"x{suffix}"])
+            calls.append(["backward", f"{suffix} at call {n}", f"upstream{suffix}"])
+    return calls if step == "forward" else _either(calls)
 
 
 def _either(script: Sequence[Step]) -> list[Step]:

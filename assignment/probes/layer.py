@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.assignment.probes.probe import Probe, Step, mixed, pair, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, pair, sizes_apart, taken
 from handgrad.losses.base import Loss
 from handgrad.params import Array
 
@@ -103,6 +103,7 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     kind = Kind(part, cls, folder == "losses", SPECIMENS[cls][0], rng)
     for check, case in kind.cases():
         yield check, (kind.forward(case) if step == "forward" else kind.backward(case))
+    yield "values", kind.forward_many() if step == "forward" else kind.backward_many()
     yield "contract", kind.forward_contract() if step == "forward" else kind.backward_contract()
     yield "contract", (kind.forward if step == "forward" else kind.backward)(kind.single())
     if part == "relu":
@@ -302,14 +303,52 @@ class Kind:
         second = [["cache", step[1], f"cached {step[3][0]}"] if step[0] == "forward" else step for step in script]
         return [*script, ["or"], *second]
 
+    def upstreams(self, cases: Mapping[str, Case], more: dict[str, Array]) -> dict[str, Any]:
+        """What backward is handed for each case; its arrays, and those a cache may hold, are added to `more`."""
+        ups: dict[str, Any] = {suffix: self.upstream(case) for suffix, case in cases.items()}
+        for suffix, case in cases.items():
+            more.update(self.cached(case, suffix))
+        if self.is_loss:
+            return ups
+        more.update({f"upstream{suffix}": up for suffix, up in ups.items()})
+        return {suffix: f"upstream{suffix}" for suffix in ups}
+
+    def forward_many(self) -> Probe:
+        """Many calls of a small and a large object, each several times, in any order."""
+        case, *_, other, more = self.four_cases(LARGE)
+        script = [*self.made(case), *self.made_other(other)]
+        for n, (name, suffix) in enumerate(self.calls(), 1):
+            script.append(["forward", name, f"y{suffix} at call {n}", [x + suffix for x in case.inputs]])
+        return self.probe(case, script, more)
+
+    def backward_many(self) -> Probe:
+        """The same of forward and backward by turns."""
+        case, second, later, other, more = self.four_cases(LARGE)
+        ups = self.upstreams({"": case, " second": second, " later": later, " other": other}, more)
+        script = [*self.made(case), *self.made_other(other)]
+        for n, (name, suffix) in enumerate(self.calls(), 1):
+            script.append(["forward", name, None, [x + suffix for x in case.inputs]])
+            script.append(["backward", name, f"{suffix} at call {n}", ups[suffix], self.grads_of(case)])
+        return self.probe(case, self.with_cache(script, more), more)
+
+    def calls(self) -> list[tuple[str, str]]:
+        """(object, suffix of the batch's arrays): the object's three batches three times, the other's twice."""
+        calls = [("a", ""), ("a", " second"), ("a", " later")] * 3 + [("b", " other")] * 2
+        return [calls[i] for i in self.rng.permutation(len(calls))]
+
+    def made_other(self, other: Case) -> list[Step]:
+        return [
+            ["make", "b", other.arguments, other.options],
+            *[["set", "b", p, f"{p} other"] for p in other.params],
+        ]
+
     def forward_contract(self) -> Probe:
         """Several objects and calls: nothing handed in or out changes."""
         case, second, later, other, more = self.four_cases()
         ins, second_ins, later_ins = ([name + suffix for name in case.inputs] for suffix in ("", " second", " later"))
         script: list[Step] = [
             *self.made(case, "a"),
-            ["make", "b", other.arguments, other.options],
-            *[["set", "b", p, f"{p} other"] for p in other.params],
+            *self.made_other(other),
             ["forward", "a", "y", ins],
             ["forward", "b", "y other", [f"{name} other" for name in other.inputs]],
             ["forward", "a", "y of the second batch", second_ins],
@@ -330,28 +369,22 @@ class Kind:
         case, second, later, other, more = self.four_cases()
         names = self.grads_of(case)
         ins, second_ins, later_ins = ([name + suffix for name in case.inputs] for suffix in ("", " second", " later"))
-        ups: list[Any] = [self.upstream(one) for one in (case, case, second, later, other)]
-        handed: list[str] = []
-        if not self.is_loss:
-            handed = ["upstream", "upstream again", "upstream second", "upstream later", "upstream other"]
-            more.update(zip(handed, ups, strict=True))
-            ups = list(handed)
-        for suffix, one in (("", case), (" second", second), (" later", later), (" other", other)):
-            more.update(self.cached(one, suffix))
+        cases = {"": case, " again": case, " second": second, " later": later, " other": other}
+        ups = self.upstreams(cases, more)
+        handed = [up for up in ups.values() if isinstance(up, str)]
         script: list[Step] = [
             *self.made(case, "a"),
-            ["make", "b", other.arguments, other.options],
-            *[["set", "b", p, f"{p} other"] for p in other.params],
+            *self.made_other(other),
             ["forward", "a", None, ins],
             ["forward", "b", None, [f"{name} other" for name in other.inputs]],
-            ["backward", "a", "", ups[0], names],
-            ["backward", "b", " of another object", ups[4], names],
-            ["backward", "a", " of a second backward", ups[1], names],
-            ["backward", "a", " of the first upstream again", ups[0], names],
+            ["backward", "a", "", ups[""], names],
+            ["backward", "b", " of another object", ups[" other"], names],
+            ["backward", "a", " of a second backward", ups[" again"], names],
+            ["backward", "a", " of the first upstream again", ups[""], names],
             ["forward", "a", None, second_ins],
-            ["backward", "a", " of the second batch", ups[2], names],
+            ["backward", "a", " of the second batch", ups[" second"], names],
             ["forward", "a", None, later_ins],
-            ["backward", "a", " of a batch of another size", ups[3], names],
+            ["backward", "a", " of a batch of another size", ups[" later"], names],
             ["after", [*ins, *second_ins, *later_ins, *handed]],
             ["params", "a", ""],
             ["kept"],
@@ -372,12 +405,17 @@ class Kind:
         script += [["backward", "a", "", "upstream", ["dx"]], ["shared"]]
         return self.probe(case, self.with_cache(script, more), more)
 
-    def four_cases(self) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
-        """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's."""
+    def four_cases(self, others: tuple[int, int] | None = None) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
+        """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's.
+
+        The other layer is as large as the first, or between `others`.
+        """
         symbols = list(self.specimen.sizes)
         drawn = sizes_apart(self.rng, len(symbols) + 1, 2)
         sizes = dict(zip(symbols, drawn, strict=False))
         case, second, other = self.case(sizes), self.case(sizes), self.case(sizes)
+        if others is not None and len(symbols) < 4:
+            other = self.case(dict(zip(symbols, sizes_apart(self.rng, len(symbols), *others), strict=True)))
         later = self.case({**sizes, symbols[0]: drawn[-1]})
         more = {f"{name} other": array for name, array in {**other.inputs, **other.params}.items()}
         for suffix, one in ((" second", second), (" later", later)):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.assignment.probes.probe import Probe, Step, mixed, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, sizes_apart, taken
 from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimizer
 from handgrad.params import Array
 
@@ -98,8 +98,8 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     second = ["first", "forward"] if step == "forward" else ["run", "fixed"]
     script: list[Step] = [["run", step], ["or"], second]
 
-    def probe(rows: int, batch: int, **options: Any) -> Probe:
-        inputs, outputs = sizes_apart(rng, 2)
+    def probe(rows: int, batch: int, sizes: tuple[int, int] = (2, 8), **options: Any) -> Probe:
+        inputs, outputs = sizes_apart(rng, 2, *sizes)
         arrays = {
             "x": mixed(rng, rows, inputs),
             "y": mixed(rng, rows, outputs),
@@ -113,6 +113,7 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
 
     yield "values", probe(7, 3)
     yield "values", probe(int(rng.integers(8, 12)), 4, epochs=3)
+    yield "values", probe(int(rng.integers(70, 90)), 30, LARGE, epochs=3)
     yield "other sizes", probe(3, 1)
     yield "other sizes", probe(5, 8, epochs=1)
     yield "other sizes", probe(6, 6)

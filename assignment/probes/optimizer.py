@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.assignment.probes.probe import Probe, Step, mixed, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, sizes_apart, taken
 from handgrad.params import Array, Grads, Params
 
 
@@ -79,6 +79,9 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     usual = {"0.W": (a, b), "0.b": (a,), "2.W": (c, a), "2.b": (c,)}
     for options in ({}, {"momentum": True}, {"weight_decay": True}, {"momentum": True, "weight_decay": True}):
         yield "values", _probe(rng, usual, some(**options), steps=4)
+    wide, high = sizes_apart(rng, 2, *LARGE)
+    large = {"0.W": (high, wide), "0.b": (high,)}
+    yield "values", _probe(rng, large, some(momentum=True, weight_decay=True), steps=10)
 
     yield "other sizes", _probe(rng, {"W": (1, 1)}, some(momentum=True), steps=3)
     yield "other sizes", _probe(rng, {"b": (b,), "K": (2, c, 3)}, some(momentum=True, weight_decay=True), steps=3)

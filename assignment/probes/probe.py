@@ -14,6 +14,9 @@ CHECKS = ("values", "other sizes", "special values", "contract")
 OTHERWISE = "otherwise: "
 """Before the names of what the second attempt gave; twice for the third."""
 
+LARGE = (24, 36)
+"""Sizes, from and to, beyond toys: values that are right for toys alone are not right."""
+
 Step = Sequence[Any]
 
 

@@ -167,6 +167,7 @@ def _gaming(name: str, codes: dict[str, str], module: str = "", most: float = 0,
 
 
 BOTH = POINTS[FORWARD] + POINTS[BACKWARD]
+SIGMOID = POINTS["sigmoid.forward"] + POINTS["sigmoid.backward"]
 GAMING = [
     _gaming("zeros", _filled("0.0")),
     _gaming("ones", _filled("1.0")),
@@ -220,6 +221,51 @@ GAMING = [
     _gaming("right while the clock's second is even", _only_if("int(__import__('time').monotonic() * 1e6) % 2 == 0")),
     _gaming("right by chance", _only_if("np.random.default_rng().random() < 0.5")),
     _gaming(
+        "right once for each object: sigmoid",
+        {
+            "sigmoid.forward": """
+            z = np.exp(-np.abs(x))
+            y = np.where(x >= 0, 1, z) / (1 + z)
+            self.cache = y.copy()
+            return y if self.__dict__.setdefault("used", len(CALLS)) == len(CALLS) and not CALLS.append(1) else 0 * y
+        """,
+        },
+        "CALLS = []\n",
+    ),
+    _gaming(
+        "right at toy sizes only: the container",
+        {
+            "sequential.forward": """
+            toy = x.size <= 64
+            caches = []
+            for layer in self.layers:
+                x = layer.forward(x)
+                caches.append(layer.cache)
+            self.cache = caches
+            return x if toy else 0 * x
+        """,
+        },
+    ),
+    _gaming(
+        "right at toy sizes only: SGD",
+        {
+            "sgd.step": """
+        if self.params.flat.size > 300:
+            return
+        """
+            + PLAIN["sgd.step"],
+        },
+    ),
+    _gaming(
+        "right for toy batches only: the loop",
+        {
+            "train.forward": """
+            scores = model.forward(x if len(x) <= 16 else 0 * x)
+            run.value = loss.forward(scores, y)
+        """,
+        },
+    ),
+    _gaming(
         "right for positive numbers",
         {
             "relu.forward": "self.cache = x\nreturn x.copy()",
@@ -255,10 +301,10 @@ GAMING = [
         "central differences rounded to float32: sigmoid",
         _numeric_elementwise("sigmoid", "1e-5", ".astype(np.float32).astype(float)"),
         "",
-        POINTS["sigmoid.forward"] + POINTS["sigmoid.backward"],
+        SIGMOID,
         True,
     ),
-    _gaming("complex step: sigmoid", COMPLEX_SIGMOID, "", POINTS["sigmoid.forward"] + POINTS["sigmoid.backward"], True),
+    _gaming("complex step: sigmoid", COMPLEX_SIGMOID, "", SIGMOID, True),
     _gaming("central differences: ReLU", _numeric_elementwise("relu", "1e-6"), "", POINTS["relu.forward"], True),
     _gaming("central differences: softmax", NUMERIC_SOFTMAX, NUMERIC, POINTS["softmax_ce.forward"], True),
 ]
