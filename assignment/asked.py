@@ -25,7 +25,8 @@ FORWARD = ", forward"
 """At the end of the name of a check that leaves backward alone."""
 
 MATHEMATICS = {
-    "sequential.forward": "h0 = x, h(l) = layer l of h(l-1): asked of layers that do not commute, and change shapes",
+    "sequential.forward": "h0 = x, h(l) = layer l of h(l-1): asked of layers that do not commute, and change shapes; "
+    "none occurs twice in one model",
     "sequential.backward": "from the last layer to the first, dL/dh(l-1) and dL/dW(l) of dL/dh(l): held against the "
     "derivatives of the whole composition, by complex steps",
     "sgd.step": "v = momentum * v + g, W = W - lr * v, with g = dL/dW + decay * W: several steps, as the solution of "

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from handgrad.assignment.mistakes import Mistake, mistakes
+from handgrad.assignment import mistakes
+from handgrad.assignment.judge import Verdict, first_attempt
 from handgrad.assignment.probes import CHECKS, Probe
 from handgrad.grading import gradients
-from handgrad.grading.judge import Verdict, first_attempt, judge
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, ask
 from handgrad.params import Array
 
-PER_CHECK = 2
-"""Wrong probes of a check that known mistakes are tried on."""
-
-MOST_CAUSES, MOST_FINDINGS = 3, 4
+MOST_FINDINGS = 3
+"""Of the gradient checker's, that are told."""
 
 CHECKER = Limits(cpu=20, wall=60.0)
 
@@ -32,6 +30,11 @@ class Wrong:
     @property
     def failure(self) -> Failure | None:
         return self.answer.failure
+
+    @property
+    def given(self) -> mistakes.Wrong:
+        message = None if self.failure is None else self.failure.message
+        return mistakes.Wrong(self.check, self.probe, self.answer.arrays, message)
 
 
 def causes(
@@ -52,7 +55,7 @@ def causes(
         outcome = ask(asked_tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
         cpu += outcome.cpu
         wrong = [replace(one, answer=outcome.answers[0]) if one is swallowed else one for one in wrong]
-    sentences = _known(task, wrong)
+    sentences = mistakes.known(task, [one.given for one in wrong])
     sentences += list(dict.fromkeys(_raised(one.failure) for one in wrong if one.failure is not None))[:2]
     if wrong[0].probe.kind == "layer" and any(one.failure is None for one in wrong):
         found, seconds = _found_by_checker(task, wrong[0].probe, checked_tree)
@@ -67,32 +70,6 @@ def _raised(failure: Failure) -> str:
         return failure.message
     where = f" in {failure.where.replace(':', ', line ')}" if failure.where else ""
     return f"raises {failure.kind}{where}: {failure.message}"
-
-
-def _known(task: str, wrong: Sequence[Wrong]) -> list[str]:
-    """The known mistakes whose numbers, or whose error, the answers are: the fewest that explain the most."""
-    tried = [one for check in CHECKS for one in [w for w in wrong if w.check == check][:PER_CHECK]]
-    explains: dict[str, set[int]] = {}
-    for number, one in enumerate(tried):
-        for mistake in mistakes(task, one.probe):
-            if _equals(one, mistake):
-                explains.setdefault(mistake.sentence, set()).add(number)
-    found: list[str] = []
-    while explains and len(found) < MOST_CAUSES:
-        sentence = max(explains, key=lambda name: len(explains[name]))
-        numbers = explains.pop(sentence)
-        if not numbers:
-            break
-        found.append(sentence)
-        explains = {name: rest - numbers for name, rest in explains.items()}
-    return found
-
-
-def _equals(wrong: Wrong, mistake: Mistake) -> bool:
-    if wrong.failure is not None:
-        return bool(mistake.error) and wrong.failure.message.endswith(mistake.error)
-    arrays = first_attempt(wrong.answer.arrays)
-    return bool(mistake.arrays) and judge(arrays, first_attempt(mistake.arrays), single=wrong.probe.is_single).right
 
 
 def _found_by_checker(task: str, probe: Probe, tree: Mapping[str, bytes]) -> tuple[list[str], float]:

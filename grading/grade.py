@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from handgrad.assignment.assignment import Assignment, Part, Task
+from handgrad.assignment.judge import Verdict, best
 from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
 from handgrad.grading.causes import Wrong, causes
-from handgrad.grading.judge import Verdict, best
 from handgrad.grading.policy import Flag, flags
 from handgrad.grading.result import PartResult, Result, TaskResult
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, Outcome, ask

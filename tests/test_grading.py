@@ -1,7 +1,9 @@
 """Grading: the probes, the judge, the points, the sentences, and the commands around them."""
 
 import csv
+import itertools
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -10,14 +12,16 @@ import pytest
 import scipy.special
 
 import handgrad
-from handgrad.assignment.mistakes import mistakes
+from handgrad.assignment import answered
+from handgrad.assignment.judge import best, judge
+from handgrad.assignment.mistakes import Wrong, known, mistakes
+from handgrad.assignment.mistakes.container import code as mistaken
 from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
 from handgrad.cli import main
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.course.regions import replaced
 from handgrad.grading.classroom import Classroom
 from handgrad.grading.grade import Grader, grade_files, points_for
-from handgrad.grading.judge import best, judge
 from handgrad.grading.report import Graded, page, write_csv, write_pages
 from handgrad.grading.result import Result
 from handgrad.grading.store import Store
@@ -119,12 +123,17 @@ def _layer(part, arrays, x):
 @pytest.mark.parametrize("seed", range(3))
 def test_expected_forwards_follow_the_definition(part, seed):
     for check, probe in probes_of(f"{part}.forward", np.random.default_rng(seed)):
-        if "y" not in (got := run(probe)):
-            continue
-        a = probe.arrays
-        y = _loss(a["scores"], a["labels"]) if part == "softmax_ce" else _layer(part, a, a["x"])
-        tolerance = 1e-5 if probe.is_single else 1e-13
-        assert np.allclose(got["y"], y, rtol=tolerance, atol=tolerance), check
+        for name, got in run(probe).items():
+            if not (match := re.fullmatch(r"y(?:|( \w+|) at call \d+)", name)):
+                continue
+            batch = match[1] or ""
+            a = probe.arrays
+            if batch == " other":
+                a = {**a, **{name: a[f"{name} other"] for name in ("W", "b") if name in a}}
+            is_loss = part == "softmax_ce"
+            y = _loss(a[f"scores{batch}"], a[f"labels{batch}"]) if is_loss else _layer(part, a, a[f"x{batch}"])
+            tolerance = 1e-5 if probe.is_single else 1e-13
+            assert np.allclose(got, y, rtol=tolerance, atol=tolerance), (check, name)
 
 
 @pytest.mark.parametrize("part", ["fc", "relu", "softmax_ce"])
@@ -133,6 +142,8 @@ def test_expected_backwards_are_complex_steps(part, seed):
     drawn = probes_of(f"{part}.backward", np.random.default_rng(seed))
     for _, probe in [one for one in drawn if one[0] in ("values", "other sizes")]:
         got, a = run(probe), dict(probe.arrays)
+        if any("at call" in name for name in got):
+            continue
         names = {"softmax_ce": {"scores": "dscores"}, "fc": {"x": "dx", "W": "dW", "b": "db"}}.get(part, {"x": "dx"})
         for name, gradient in names.items():
             numeric = np.empty(a[name].shape)
@@ -163,6 +174,56 @@ def test_every_known_mistake_is_asked_for():
         part = task.partition(".")[0]
         kind = {"sequential": "container", "sgd": "optimizer", "train": "loop"}.get(part, "layer")
         assert seen == set(import_module(f"handgrad.assignment.mistakes.{kind}").MISTAKES[task].values()), task
+
+
+@pytest.mark.parametrize("task", ["sequential.forward", "sequential.backward", "sgd.step", "train.update"])
+def test_known_mistakes_are_told_apart(task):
+    """Two mistakes with other sentences give other answers, or errors, at some probe."""
+    drawn = [probe for _, probe in probes_of(task, np.random.default_rng(2))]
+    seen = {}
+    for probe in drawn:
+        for number, mistake in enumerate(mistakes(task, probe)):
+            numbers = {name: np.round(array.astype(float), 9).tobytes() for name, array in mistake.arrays.items()}
+            seen.setdefault((number, mistake.sentence), []).append((mistake.error, numbers))
+    pairs = [(one, other) for one, other in itertools.combinations(seen, 2) if seen[one] == seen[other]]
+    assert [(one, other) for one, other in pairs if one[1] != other[1]] == []
+
+
+def test_a_coincidence_at_special_values_is_no_cause():
+    def swapped_caches(*layers):
+        return mistaken("caches reversed", "sequential")(*layers)
+
+    wrong = []
+    for check, probe in probes_of("sequential.backward", np.random.default_rng(3)):
+        try:
+            wrong.append(Wrong(check, probe, run(probe, swapped_caches)))
+        except Exception as error:
+            wrong.append(Wrong(check, probe, error=str(error)))
+    causes = known("sequential.backward", wrong)
+    assert causes[0].startswith("the caches are in the wrong order")
+    assert not any("summed" in cause or "skipped" in cause for cause in causes)
+
+
+def test_the_students_check_judges_as_the_grader_does(monkeypatch):
+    for off, is_right in ((1e-14, True), (1e-10, False)):
+
+        def nearly(probe, off=off):
+            return {name: array * (1 + off) for name, array in run(probe).items()}
+
+        monkeypatch.setattr(answered, "run", nearly)
+        assert (not answered.report_on("sequential.forward", 0).findings) == is_right
+        probe = probes_of("sequential.forward", np.random.default_rng(0))[0][1]
+        assert best(nearly(probe), run(probe), forgiving=False).right == is_right
+
+
+def test_values_are_asked_at_large_sizes_and_in_many_calls():
+    for task in TASKS:
+        rng = np.random.default_rng(4)
+        values = [probe for check, probe in probes_of(task, rng) if check == "values"]
+        assert max(max(array.shape, default=0) for probe in values for array in probe.arrays.values()) >= 24, task
+        calls = sum(step[0] in ("forward", "backward", "step") for probe in values for step in next(probe.scripts()))
+        steps = sum(name.startswith(("scores at", "upstream at")) for probe in values for name in run(probe))
+        assert calls + steps >= 8, task
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -28,6 +28,7 @@ MISTAKES: dict[str, dict[str, str]] = {
     },
     "sequential.backward": {
         "front to back": "backward runs the layers in the order of forward; the chain rule begins at the last layer",
+        "caches reversed": "the caches are in the wrong order: layer i needs what layer i left in forward, caches[i]",
         "upstream to all": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "upstream to all, dx last": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "ones": "backward begins with ones rather than with the upstream it is given",
@@ -103,6 +104,10 @@ class Chain:
     def run(self) -> None:
         mistake, count = self.mistake, len(self.layers)
         order = list(range(count)) if mistake == "front to back" else list(range(count))[::-1]
+        if mistake == "caches reversed":
+            caches = [layer.cache for layer in self.layers]
+            for layer, cache in zip(self.layers, reversed(caches), strict=True):
+                layer.cache = cache
         dx = u = np.ones_like(self.upstream) if mistake == "ones" else self.upstream
         for i in order:
             is_skipped = {"without first": i == 0, "without last": i == count - 1}.get(mistake, False)

@@ -13,6 +13,8 @@ from handgrad.data import batches
 from handgrad.history import History
 from handgrad.params import Array
 
+FIRST_BATCH = "the first batch is used at every step: model and loss take the step's own x and y"
+
 MISTAKES: dict[str, dict[str, str]] = {
     "train.forward": {
         "swapped": "scores and labels are swapped: loss.forward(scores, y)",
@@ -21,6 +23,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "old scores": "the loss is given the scores of the batch before",
         "old labels": "the loss is given the labels of the batch before",
         "first batch": "the model is given the first batch again and again",
+        "first batch for both": FIRST_BATCH,
         "value unset": "run.value is not set to the loss",
         "value kept": "run.value stays the first batch's loss",
         "value summed": "run.value is the sum over the batch; the loss is a mean already",
@@ -29,6 +32,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "negative": "run.value has the wrong sign",
     },
     "train.update": {
+        "first batch for both": FIRST_BATCH,
         "no update": "the optimizer takes no step: optimizer.step(grads)",
         "no step for the last": "the last batch is left out",
         "twice": "the optimizer takes two steps for each batch",
@@ -86,6 +90,9 @@ def _train(
         rows, total, hits = 0, 0.0, 0
         for number, (x, y) in enumerate(shuffled):
             kept.setdefault("x", x.copy())
+            kept.setdefault("labels", y.copy())
+            if mistake == "first batch for both":
+                x, y = kept["x"], kept["labels"]
             scores = model.forward(kept["x"] if mistake == "first batch" else x)
             _set_value(mistake, run, kept, x, y, scores)
             if not math.isfinite(run.value):

@@ -24,6 +24,8 @@ MISTAKES: dict[str, dict[str, str]] = {
         },
         "lr divides": "the gradient is divided by the learning rate: W = W - lr * v",
         "lr in v": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
+        "lr in v too": "the learning rate is in the velocity as well: v = momentum * v + g, W = W - lr * v",
+        **{f"divided by {n}": f"the step is divided by {n}: W = W - lr * v" for n in (10, 16, 32, 64, 100, 128, 256)},
         "no momentum": "the step is that without momentum: use the velocity, v = momentum * v + g, W = W - lr * v",
         "dampened": "the gradient is multiplied by 1 - momentum (dampening); here v = momentum * v + g",
         "no history": "the velocity begins at 0 in each step: keep it from step to step, v[...] = momentum * v + g",
@@ -38,11 +40,10 @@ MISTAKES: dict[str, dict[str, str]] = {
         "step twice": "the parameters are updated twice in a step",
         "half": "the step is half as long as it should be",
         "double": "the step is twice as long as it should be",
-        "nesterov ignored": "nesterov is ignored: then the step is W = W - lr * (g + momentum * v)",
+        "nesterov ignored": "nesterov is ignored, or uses the v before its update: first v, then W = W - lr * (g + momentum * v)",
         "nesterov always": "the step is Nesterov's although nesterov is False: then W = W - lr * v",
         "nesterov without g": "Nesterov's step lacks the gradient: W = W - lr * (g + momentum * v)",
         "nesterov g + v": "Nesterov's step lacks momentum: W = W - lr * (g + momentum * v)",
-        "nesterov old v": "Nesterov's step uses the velocity before its update: first v, then g + momentum * v",
         "nesterov v + momentum g": "Nesterov's step multiplies the gradient by momentum: it is g + momentum * v",
         "nesterov plain g": "in Nesterov's g + momentum * v the weight decay is missing: g = dL/dW + weight_decay * W",
         "no decay": "the weight decay is missing: g = dL/dW + weight_decay * W",
@@ -65,6 +66,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "decay of signs": "the decay is of W's sign (that of L1): g = dL/dW + weight_decay * W",
         "shared velocity": "two optimizers share one velocity: it belongs to self",
         "averaged": "the gradient is divided by the number of its entries or rows: it is used as it comes",
+        "accumulated": "gradients of earlier steps are added: a step takes its own, momentum aside",
         "last only": "only the last parameter is updated: all of them, self.params.flat",
         "first only": "only the first parameter is updated: all of them, self.params.flat",
         "no biases": "the parameters of one dimension (biases) are never updated",
@@ -88,6 +90,7 @@ class Mistaken:
         self.momentum, self.nesterov = options.get("momentum", 0.0), options.get("nesterov", False)
         self.weight_decay, self.decay = options.get("weight_decay", 0.0), options.get("decay", "weights")
         self.steps = 0
+        self.total: dict[str, Array] = {}
         self.v = shared if mistake == "shared velocity" else {}
         for name, w in params.items():
             self.v.setdefault(name, np.zeros_like(w))
@@ -113,16 +116,22 @@ class Mistaken:
         mistake, w, m = self.mistake, self.params[name], self.momentum
         lr = {"first lr": self.first_lr, "no lr": 1.0, "sign": -self.lr, "lr twice": self.lr**2}.get(mistake, self.lr)
         lr *= {"half": 0.5, "double": 2.0}.get(mistake, 1.0)
+        if mistake.startswith("divided by "):
+            lr /= _number(mistake.rpartition(" ")[2])
         if mistake.startswith("lr "):
-            *_, number = mistake.split()
-            lr = {f"lr {number}": _number(number), "lr divides": 1 / self.lr}.get(mistake, lr)
-            lr *= _number(number) ** self.steps if "shrinks" in mistake else 1.0
+            number = _number(mistake.rpartition(" ")[2])
+            lr = {f"lr {number:g}": number, "lr divides": 1 / self.lr}.get(mistake, lr)
+            lr *= number**self.steps if "shrinks" in mistake else 1.0
         rate = self.rate(name)
+        if mistake == "accumulated":
+            loss_gradient = self.total[name] = self.total.get(name, 0) + loss_gradient
         g = self.decayed(w, self.seen(loss_gradient), rate)
         before = self.v[name]
         v = m * w + g if mistake == "v of w" else self.velocity(before, g)
         if mistake == "lr in v":
             v, lr = m * before + lr * g, 1.0
+        elif mistake == "lr in v too" and m:
+            v = m * before + lr * g
         self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
         update = self.direction(before, v, g, loss_gradient) if m else g
         if mistake == "decay decoupled":
@@ -194,7 +203,6 @@ class Mistaken:
             "nesterov ignored": v,
             "nesterov without g": m * v,
             "nesterov g + v": g + v,
-            "nesterov old v": g + m * before,
             "nesterov v + momentum g": v + m * g,
             "nesterov plain g": loss_gradient + m * v,
         }

@@ -149,18 +149,6 @@ for layer in self.layers:
         r"None|return",
     ),
     Bug(
-        "caches shared by a layer that occurs twice",
-        FORWARD,
-        """
-        for layer in self.layers:
-            x = layer.forward(x)
-        self.cache = [layer.cache for layer in self.layers]
-        return x
-    """,
-        r"twice|shared|cache|occurs|same layer|again|reused",
-        spreads=True,
-    ),
-    Bug(
         "from the first layer to the last",
         BACKWARD,
         _backward(order="range(len(self.layers))"),
@@ -279,17 +267,6 @@ for layer in self.layers:
         r"missing|name|first|overwrit|\d\.\w",
     ),
     Bug(
-        "sum of a layer that occurs twice forgotten",
-        BACKWARD,
-        _backward(
-            named="""
-    for name, gradient in own.items():
-        grads[f"{self.layers.index(layer)}.{name}"] = gradient
-"""
-        ),
-        r"twice|shared|sum|occurs|same layer|again|add",
-    ),
-    Bug(
         "a sign changed on the way",
         BACKWARD,
         _backward(call="upstream, own = layer.backward(-upstream)"),
@@ -337,6 +314,23 @@ for layer in self.layers:
 ]
 
 CORRECT = [
+    Correct(
+        "a layer that occurs twice, which is not asked for, would have one cache and one gradient",
+        {
+            FORWARD: """
+        for layer in self.layers:
+            x = layer.forward(x)
+        self.cache = [layer.cache for layer in self.layers]
+        return x
+    """,
+            BACKWARD: _backward(
+                named="""
+    for name, gradient in own.items():
+        grads[f"{self.layers.index(layer)}.{name}"] = gradient
+"""
+            ),
+        },
+    ),
     Correct(
         "while, and the caches from the end",
         {

@@ -84,18 +84,6 @@ BUGS = [
         spreads=True,
     ),
     Bug(
-        "the returned array is the cache",
-        FORWARD,
-        """
-        z = np.exp(-np.abs(x))
-        y = np.where(x >= 0, 1, z) / (1 + z)
-        self.cache = y
-        return y
-    """,
-        r"cache|edit|chang|copy|shar|memory|in place",
-        spreads=True,
-    ),
-    Bug(
         "x for y",
         BACKWARD,
         "return upstream * x * (1 - x), {}",
@@ -154,6 +142,18 @@ BUGS = [
 ]
 
 CORRECT = [
+    Correct(
+        "the returned array is the cache: nobody is told that callers edit it",
+        {
+            FORWARD: """
+        z = np.exp(-np.abs(x))
+        y = np.where(x >= 0, 1, z) / (1 + z)
+        self.cache = y
+        return y
+    """,
+            BACKWARD: PLAIN[BACKWARD],
+        },
+    ),
     Correct(
         "scipy's expit",
         {

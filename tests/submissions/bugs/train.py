@@ -227,10 +227,10 @@ BUGS = [
         UPDATE,
         """
         if run.step == 0:
-            total = {name: np.zeros_like(p) for name, p in model.params.items()}
+            summed = {name: np.zeros_like(p) for name, p in model.params.items()}
         for name, g in model.backward(loss.backward())[1].items():
-            total[name] += g
-        grads = total
+            summed[name] += g
+        grads = summed
         optimizer.step(grads)
     """,
         r"accumulat|sum|earlier|add|previous|gradient",
@@ -267,6 +267,7 @@ BUGS = [
         run.value = loss.forward(scores, y)
     """,
         r"after|forward|loss|second|twice|value|again",
+        spreads=True,
     ),
     Bug(
         "stops after the first step",
@@ -284,6 +285,7 @@ BUGS = [
             break
         """,
         r"stop|first|step|epoch|history|batch|break|end|call",
+        spreads=True,
     ),
 ]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handgrad.assignment.probes import attempts
-from handgrad.grading.words import about, missing
+from handgrad.assignment.words import about, missing
 from handgrad.params import Array
 
 DOUBLE, SINGLE = 1e-11, 1e-4
