@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,14 +42,18 @@ class Asked:
     expected: list[dict[str, Array]]
     forgiving: bool = False
     """Whether attempts count that do not lean on the part's other tasks, because one of those is wrong."""
+    judged: dict[bool, list[Verdict]] = field(default_factory=dict)
+    """The verdicts, strict and forgiving."""
 
     def verdicts(self) -> list[Verdict]:
-        return [
-            best(answer.arrays, expected, forgiving=self.forgiving, single=probe.is_single)
-            if answer.failure is None
-            else Verdict(False, answer.failure.message)
-            for probe, answer, expected in zip(self.probes, self.answers, self.expected, strict=True)
-        ]
+        if self.forgiving not in self.judged:
+            self.judged[self.forgiving] = [
+                best(answer.arrays, expected, forgiving=self.forgiving, single=probe.is_single)
+                if answer.failure is None
+                else Verdict(False, answer.failure.message)
+                for probe, answer, expected in zip(self.probes, self.answers, self.expected, strict=True)
+            ]
+        return self.judged[self.forgiving]
 
     def by_check(self) -> dict[str, bool]:
         """Whether all probes of each check are right."""
