@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import run
 
 from handgrad import FC, MSE, Dropout, Flatten, LeakyReLU, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from handgrad.cli import main
@@ -29,16 +30,6 @@ def iris(tmp_path):
     path = tmp_path / "iris.csv"
     path.write_text("\n".join(",".join(row) for row in [["width", "length", "species"], *rows]))
     return path
-
-
-def run(capsys, *arguments):
-    """The exit code, standard output and standard error."""
-    try:
-        code = main(list(map(str, arguments)))
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_train_with_no_argument_learns_the_digits(capsys, tmp_path):

@@ -10,10 +10,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from running import run
 
 import handgrad
 from handgrad.assignment.assignment import Assignment, AssignmentError, Part, Task, as_toml, read
-from handgrad.cli import main
 from handgrad.course.handout import assignment_of, regions, skeleton
 from handgrad.course.leaks import leaks
 from handgrad.course.regions import MarkerError, blanked, regions_of, replaced
@@ -39,16 +39,6 @@ class Square:
         return upstream * x
         # END SOLUTION
 '''
-
-
-def run(capsys, *arguments):
-    """The exit code, standard output and standard error."""
-    try:
-        code = main(list(map(str, arguments)))
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def function(*lines):

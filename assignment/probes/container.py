@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.assignment.probes import toys
-from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, pair, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, Probe, Record, Step, mixed, pair, sizes_apart, taken
 from handgrad.params import Array
 
 
@@ -29,34 +29,29 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
     held = {name: array.copy() for name, array in probe.arrays.items()}
     model = cls(*[_built(layer, held, cls) for layer in probe.options["layers"]])
-    returned: dict[str, Any] = {}
-    results: dict[str, Array] = {}
-
-    def report(name: str, value: Any) -> None:
-        results[name] = taken(value, name)
-        returned[name] = value
+    record = Record()
 
     for word, *rest in script:
         if word == "forward":
             result, x = rest
             y = model.forward(held[x])
             if result is not None:
-                report(result, y)
+                record.report(result, y)
         elif word == "prepare":
             _prepare(model, held[rest[0]], cls)
         elif word == "backward":
             suffix, upstream = rest
             dx, grads = pair(model.backward(held[upstream]), "backward")
-            report("dx" + suffix, dx)
+            record.report("dx" + suffix, dx)
             for parameter, gradient in grads.items():
-                report(f"gradient of {parameter}{suffix}", gradient)
+                record.report(f"gradient of {parameter}{suffix}", gradient)
         elif word == "after":
-            results.update({f"{array} afterwards": held[array].copy() for array in rest[0]})
+            record.after(held, rest[0])
         elif word == "params":
-            results.update({f"parameter {p} afterwards": taken(v, p) for p, v in model.params.items()})
+            record.results.update({f"parameter {p} afterwards": taken(v, p) for p, v in model.params.items()})
         elif word == "kept":
-            results.update({f"{label} later": taken(value, label) for label, value in returned.items()})
-    return results
+            record.kept()
+    return record.results
 
 
 def _built(layer: Sequence[Any], held: Mapping[str, Array], cls: type) -> Any:

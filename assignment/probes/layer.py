@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, pair, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, Probe, Record, Step, mixed, pair, sizes_apart, taken
 from handgrad.losses.base import Loss
 from handgrad.params import Array
 
@@ -32,12 +32,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
     held = {name: array.copy() for name, array in probe.arrays.items()}
     objects: dict[str, Any] = {}
-    returned: dict[str, Any] = {}
-    results: dict[str, Array] = {}
-
-    def report(name: str, value: Any) -> None:
-        results[name] = taken(value, name)
-        returned[name] = value
+    record = Record()
 
     for word, *rest in script:
         if word == "make":
@@ -50,7 +45,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             name, result, inputs = rest
             y = objects[name].forward(*[held[x] for x in inputs])
             if result is not None:
-                report(result, y)
+                record.report(result, y)
         elif word == "cache":
             name, array = rest
             objects[name].cache = held[array]
@@ -60,20 +55,22 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             back = objects[name].backward(*given)
             dx, grads = (back, {}) if isinstance(objects[name], Loss) else pair(back, "backward")
             for label, gradient in zip(names, dx if len(names) > 1 else [dx], strict=True):
-                report(label + suffix, gradient)
+                record.report(label + suffix, gradient)
             for parameter, gradient in grads.items():
-                report(f"d{parameter}{suffix}", gradient)
+                record.report(f"d{parameter}{suffix}", gradient)
         elif word == "after":
-            results.update({f"{array} afterwards": held[array].copy() for array in rest[0]})
+            record.after(held, rest[0])
         elif word == "params":
             name, suffix = rest
-            results.update({f"{p}{suffix} afterwards": taken(v, p) for p, v in objects[name].params.items()})
+            record.results.update({f"{p}{suffix} afterwards": taken(v, p) for p, v in objects[name].params.items()})
         elif word == "kept":
-            results.update({f"{label} later": taken(value, label) for label, value in returned.items()})
+            record.kept()
         elif word == "shared":
             params = [array for one in objects.values() for array in one.params.values()]
-            results["shared memory"] = np.array(_sharing(list(returned.values()), [*held.values(), *params]))
-    return results
+            record.results["shared memory"] = np.array(
+                _sharing(list(record.returned.values()), [*held.values(), *params])
+            )
+    return record.results
 
 
 def _sharing(results: list[Any], given: list[Array]) -> float:

@@ -71,6 +71,26 @@ def attempts(answer: Mapping[str, Array]) -> list[Attempt]:
     return [Attempt(number, found[number]) for number in sorted(found)]
 
 
+class Record:
+    """What a script gave, by name, and what was returned for it, to be looked at once more later."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, Array] = {}
+        self.returned: dict[str, Any] = {}
+
+    def report(self, name: str, value: Any) -> None:
+        self.results[name] = taken(value, name)
+        self.returned[name] = value
+
+    def after(self, held: Mapping[str, Array], names: Sequence[str]) -> None:
+        """The arrays that were handed in as they are now."""
+        self.results.update({f"{name} afterwards": held[name].copy() for name in names})
+
+    def kept(self) -> None:
+        """Every earlier result as it is now."""
+        self.results.update({f"{name} later": taken(value, name) for name, value in self.returned.items()})
+
+
 def taken(value: Any, what: str) -> Array:
     """A copy of what the code returned, as a plain array; TypeError unless it is one of real numbers."""
     try:
