@@ -15,6 +15,7 @@ import handgrad
 from handgrad.assignment import answered
 from handgrad.assignment.judge import best, judge
 from handgrad.assignment.mistakes import Wrong, known, mistakes
+from handgrad.assignment.mistakes.container import MISTAKES
 from handgrad.assignment.mistakes.container import code as mistaken
 from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
 from handgrad.cli import main
@@ -187,6 +188,13 @@ def test_known_mistakes_are_told_apart(task):
             seen.setdefault((number, mistake.sentence), []).append((mistake.error, numbers))
     pairs = [(one, other) for one, other in itertools.combinations(seen, 2) if seen[one] == seen[other]]
     assert [(one, other) for one, other in pairs if one[1] != other[1]] == []
+
+
+def test_a_mistake_in_backward_leaves_forward_right():
+    rng = np.random.default_rng(5)
+    probe = probes_of("sequential.forward", rng)[0][1]
+    for mistake in MISTAKES["sequential.backward"]:
+        assert best(run(probe, mistaken(mistake, "sequential")), run(probe), forgiving=False).right, mistake
 
 
 def test_a_coincidence_at_special_values_is_no_cause():

@@ -46,9 +46,9 @@ MISTAKES: dict[str, dict[str, str]] = {
         "grads of last": "only the last layer's gradients are returned: collect those of all layers",
         "grads of first": "only the first layer's gradients are returned: collect those of all layers",
         "no grads": "the layers' parameter gradients are not returned: collect those of all layers",
-        "without first": "the first layer is skipped in backward",
-        "without last": "the last layer is skipped in backward",
-        "without plain": "layers without parameters are skipped in backward; their Jacobian is part of the chain too",
+        "skips first": "the first layer is skipped in backward",
+        "skips last": "the last layer is skipped in backward",
+        "skips plain": "layers without parameters are skipped in backward; their Jacobian is part of the chain too",
         "accumulated": "gradients of an earlier backward are added: begin anew in each call",
         "stale": "backward gives the gradients of an earlier call again",
         "summed dx": "the layers' input gradients are summed; each is handed on to the layer before it",
@@ -110,8 +110,8 @@ class Chain:
                 layer.cache = cache
         dx = u = np.ones_like(self.upstream) if mistake == "ones" else self.upstream
         for i in order:
-            is_skipped = {"without first": i == 0, "without last": i == count - 1}.get(mistake, False)
-            if is_skipped or (mistake == "without plain" and not self.layers[i].params):
+            is_skipped = {"skips first": i == 0, "skips last": i == count - 1}.get(mistake, False)
+            if is_skipped or (mistake == "skips plain" and not self.layers[i].params):
                 continue
             dx, own = self.layers[i].backward(u if mistake.startswith("upstream to all") else dx)
             if mistake == "dx twice":
