@@ -32,6 +32,9 @@ MISTAKES: dict[str, dict[str, str]] = {
         "upstream to all": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "upstream to all, dx last": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "ones": "backward begins with ones rather than with the upstream it is given",
+        "ones on the way": "every layer is given ones; it takes the upstream, or the dx of the layer after it",
+        "averaged on the way": "the upstream is divided by the batch size before each layer; 1/B is in the loss only",
+        "negative on the way": "the upstream's sign is changed before each layer",
         "dx is upstream": "the input gradient returned is the upstream itself; it is the dx of the first layer",
         "dx of last": "the dx returned is the last layer's; it is that of the first layer, where the chain ends",
         "dx of second": "the input gradient returned is the second layer's; the first layer's dx is missing",
@@ -113,11 +116,17 @@ class Chain:
             is_skipped = {"skips first": i == 0, "skips last": i == count - 1}.get(mistake, False)
             if is_skipped or (mistake == "skips plain" and not self.layers[i].params):
                 continue
-            dx, own = self.layers[i].backward(u if mistake.startswith("upstream to all") else dx)
+            dx, own = self.layers[i].backward(u if mistake.startswith("upstream to all") else self.handed(dx))
             if mistake == "dx twice":
                 dx, own = self.layers[i].backward(dx)
             self.input_gradients.append(dx)
             self.collect(i, own)
+
+    def handed(self, dx: Array) -> Array:
+        """What a layer is given, where the layer after it gave `dx`."""
+        if self.mistake == "ones on the way":
+            return np.ones_like(dx)
+        return dx * {"averaged on the way": 1 / len(dx), "negative on the way": -1.0}.get(self.mistake, 1.0)
 
     def collect(self, i: int, own: dict[str, Any]) -> None:
         mistake, count = self.mistake, len(self.layers)
