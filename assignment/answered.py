@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.assignment.definitions import answers
 from handgrad.assignment.judge import Verdict, judge
-from handgrad.assignment.mistakes import Wrong, known
+from handgrad.assignment.mistakes import Given, known
 from handgrad.assignment.probes import Probe, attempts, probes_of, run
 from handgrad.checking.report import Finding, Report
 from handgrad.checking.subject import LayerError
@@ -22,18 +22,20 @@ def report_on(task: str, seed: int) -> Report:
     """Puts the probes of a task to the code that is importable as `handgrad`. One finding says what is wrong."""
     rng = np.random.default_rng([seed, zlib.crc32(task.encode())])
     found: list[Finding] = []
-    wrong: list[Wrong] = []
+    wrong: list[Given] = []
+    right: list[Given] = []
     for check, probe in probes_of(task, rng):
         finding, answer = _looked_at(task, check, probe)
         if finding is not None:
             found.append(finding)
-            wrong += [] if answer is None else [Wrong(check, probe, answer)]
+        if answer is not None:
+            (right if finding is None else wrong).append(Given(check, probe, answer))
     if not found:
         return Report(task, seed)
     first = next((finding for finding in found if finding.item != LEANS), found[0])
     first.also = list(dict.fromkeys(finding.where for finding in found if finding.where != first.where))
     if first.kind == "value":
-        causes = known(task, wrong)
+        causes = known(task, wrong, right)
         first.message = f"{causes[0]} ({first.message})." if causes else f"{first.message}."
     return Report(task, seed, findings=[first])
 
@@ -50,7 +52,7 @@ def _looked_at(task: str, check: str, probe: Probe) -> tuple[Finding | None, dic
     verdicts = {n: judge(arrays, wanted[n], single=probe.is_single) for n, arrays in attempts(answer)}
     first, last = verdicts.get(0, Verdict(False, "it raised an error")), list(verdicts.values())[-1]
     if first.right:
-        return None, None
+        return None, answer
     if not last.right:
         return Finding(task, "value", "", last.sentence, f"in {check}"), answer
     alone = f"{first.sentence}; by itself it is right, so look at what the part's other task leaves for it"

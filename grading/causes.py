@@ -19,8 +19,8 @@ CHECKER = Limits(cpu=20, wall=60.0)
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """A probe whose answer is wrong."""
+class Seen:
+    """A probe, its answer, and whether that is right."""
 
     check: str
     probe: Probe
@@ -32,30 +32,35 @@ class Wrong:
         return self.answer.failure
 
     @property
-    def given(self) -> mistakes.Wrong:
+    def given(self) -> mistakes.Given:
         message = None if self.failure is None else self.failure.message
-        return mistakes.Wrong(self.check, self.probe, self.answer.arrays, message)
+        return mistakes.Given(self.check, self.probe, self.answer.arrays, message)
 
 
 def causes(
     task: str,
-    wrong: Sequence[Wrong],
+    seen: Sequence[Seen],
     asked_tree: Mapping[str, bytes],
     checked_tree: Mapping[str, bytes],
     limits: Limits,
 ) -> tuple[list[str], float]:
-    """What to tell of a task some of whose answers are `wrong`, and the CPU seconds that its finding out took.
+    """What to tell of a task some of whose answers, `seen`, are wrong; and the CPU seconds that its finding out took.
 
     The trees hold the student's file: the one that answers probes, and the one that has the gradient checker, too.
     """
-    wrong = sorted(wrong, key=lambda one: CHECKS.index(one.check))
+    right = [one.given for one in seen if one.verdict.right]
+    # By check; what was changed in place first, since other wrong numbers may follow from it.
+    wrong = sorted(
+        (one for one in seen if not one.verdict.right),
+        key=lambda one: (CHECKS.index(one.check), not one.verdict.wrong.endswith("afterwards")),
+    )
     cpu = 0.0
     swallowed = next((one for one in wrong if one.failure is None and not first_attempt(one.answer.arrays)), None)
     if swallowed is not None:  # the first attempt raised, a later one did not: what was it?
         outcome = ask(asked_tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
         cpu += outcome.cpu
         wrong = [replace(one, answer=outcome.answers[0]) if one is swallowed else one for one in wrong]
-    sentences = mistakes.known(task, [one.given for one in wrong])
+    sentences = mistakes.known(task, [one.given for one in wrong], right)
     sentences += list(dict.fromkeys(_raised(one.failure) for one in wrong if one.failure is not None))[:2]
     if wrong[0].probe.kind == "layer" and any(one.failure is None for one in wrong):
         found, seconds = _found_by_checker(task, wrong[0].probe, checked_tree)
@@ -82,7 +87,7 @@ def _found_by_checker(task: str, probe: Probe, tree: Mapping[str, bytes]) -> tup
     return found[:MOST_FINDINGS], outcome.cpu
 
 
-def _seen(wrong: Sequence[Wrong]) -> list[str]:
+def _seen(wrong: Sequence[Seen]) -> list[str]:
     """For each check the first thing that is wrong."""
     seen: dict[str, str] = {}
     for one in wrong:

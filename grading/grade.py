@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.assignment.assignment import Assignment, Part, Task
 from handgrad.assignment.judge import Verdict, best
 from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
-from handgrad.grading.causes import Wrong, causes
+from handgrad.grading.causes import Seen, causes
 from handgrad.grading.policy import Flag, flags
 from handgrad.grading.result import PartResult, Result, TaskResult
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, Outcome, ask
@@ -139,18 +139,12 @@ class Grader:
         task = TaskResult(asked.task.name, points_for(checks, asked.task.points), asked.task.points, checks)
         if any(verdict.is_single for verdict in asked.verdicts()):
             task.notes.append("computed in single precision, and judged so")
-        wrong = [
-            Wrong(check, probe, answer, verdict)
-            for check, probe, answer, verdict in zip(
-                asked.checks, asked.probes, asked.answers, asked.verdicts(), strict=True
-            )
-            if not verdict.right
-        ]
+        seen = [Seen(*one) for one in zip(asked.checks, asked.probes, asked.answers, asked.verdicts(), strict=True)]
         if f'NotImplementedError("{task.name}")' in text(content):
             task.sentences.append(BLANK)
-        elif wrong and self.explains:
+        elif self.explains and not all(one.verdict.right for one in seen):
             trees = {**self._asked_tree, part.file: content}, {**self._checked_tree, part.file: content}
-            task.sentences, cpu = causes(task.name, wrong, *trees, self.limits)
+            task.sentences, cpu = causes(task.name, seen, *trees, self.limits)
             result.cpu += cpu
         return task
 

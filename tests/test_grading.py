@@ -14,7 +14,7 @@ import scipy.special
 import handgrad
 from handgrad.assignment import answered
 from handgrad.assignment.judge import best, judge
-from handgrad.assignment.mistakes import Wrong, known, mistakes
+from handgrad.assignment.mistakes import Given, known, mistakes
 from handgrad.assignment.mistakes.container import MISTAKES
 from handgrad.assignment.mistakes.container import code as mistaken
 from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
@@ -204,12 +204,25 @@ def test_a_coincidence_at_special_values_is_no_cause():
     wrong = []
     for check, probe in probes_of("sequential.backward", np.random.default_rng(3)):
         try:
-            wrong.append(Wrong(check, probe, run(probe, swapped_caches)))
+            wrong.append(Given(check, probe, run(probe, swapped_caches)))
         except Exception as error:
-            wrong.append(Wrong(check, probe, error=str(error)))
+            wrong.append(Given(check, probe, error=str(error)))
     causes = known("sequential.backward", wrong)
     assert causes[0].startswith("the caches are in the wrong order")
     assert not any("summed" in cause or "skipped" in cause for cause in causes)
+
+
+def test_a_mistake_that_would_make_values_wrong_is_no_cause_of_right_ones():
+    class Alias:
+        params = {}
+
+        def forward(self, x):
+            return x if (x > 0).all() else np.maximum(x, 0)
+
+    answers = [(Given(c, p, run(p, Alias)), run(p)) for c, p in probes_of("relu.forward", np.random.default_rng(3))]
+    right = [one for one, expected in answers if best(one.arrays, expected, forgiving=False).right]
+    wrong = [one for one, _ in answers if one not in right]
+    assert wrong and known("relu.forward", wrong) and known("relu.forward", wrong, right) == []
 
 
 def test_the_students_check_judges_as_the_grader_does(monkeypatch):

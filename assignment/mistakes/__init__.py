@@ -35,8 +35,8 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """What was given to a probe, and is wrong: arrays, or the message of the error in their place."""
+class Given:
+    """What was given to a probe: arrays, or the message of the error in their place."""
 
     check: str
     probe: Probe
@@ -44,10 +44,11 @@ class Wrong:
     error: str | None = None
 
 
-def known(task: str, wrong: Sequence[Wrong]) -> list[str]:
+def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> list[str]:
     """The known mistakes that the wrong answers to a task come of, in sentences: the fewest that explain the most.
 
-    Where values are wrong, a mistake that explains none of these is a coincidence at a special value, and not named.
+    A mistake that explains wrong answers by coincidence is not named: where values are wrong it must explain one of
+    these, and where they are right it must give them, too.
     """
     tried = [one for check in CHECKS for one in [w for w in wrong if w.check == check][:PER_CHECK]]
     first = {number for number, one in enumerate(tried) if one.check == CHECKS[0]}
@@ -58,6 +59,10 @@ def known(task: str, wrong: Sequence[Wrong]) -> list[str]:
                 explains.setdefault(mistake.sentence, set()).add(number)
     if first:
         explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & first}
+    values = [one for one in right if one.check == CHECKS[0] and first_attempt(one.arrays)]
+    for one in values[:PER_CHECK] if explains else []:
+        same = {mistake.sentence for mistake in mistakes(task, one.probe) if _equals(one, mistake)}
+        explains = {sentence: numbers for sentence, numbers in explains.items() if sentence in same}
     found: list[str] = []
     while explains and len(found) < MOST:
         sentence = max(explains, key=lambda name: len(explains[name]))
@@ -69,12 +74,12 @@ def known(task: str, wrong: Sequence[Wrong]) -> list[str]:
     return found
 
 
-def _equals(wrong: Wrong, mistake: Mistake) -> bool:
-    if wrong.error is not None:
-        return bool(mistake.error) and wrong.error.endswith(mistake.error)
+def _equals(given: Given, mistake: Mistake) -> bool:
+    if given.error is not None:
+        return bool(mistake.error) and given.error.endswith(mistake.error)
     if not mistake.arrays:
         return False
-    return judge(first_attempt(wrong.arrays), first_attempt(mistake.arrays), single=wrong.probe.is_single).right
+    return judge(first_attempt(given.arrays), first_attempt(mistake.arrays), single=given.probe.is_single).right
 
 
 def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
