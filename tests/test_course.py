@@ -368,10 +368,10 @@ def handout():
     return skeleton(SOURCE)
 
 
-def test_results_and_the_secret_among_them_do_not_get_into_a_handout(source, tmp_path):
+def test_results_and_the_secret_among_them_do_not_get_into_a_handout(source, tmp_path, capsys):
     (tmp_path / "submissions" / "ada" / "layers").mkdir(parents=True)
     shutil.copy(source / "layers" / "relu.py", tmp_path / "submissions" / "ada" / "layers")
-    main(["grade", str(tmp_path / "submissions"), "--results", str(source / "grades")])
+    run(capsys, "grade", tmp_path / "submissions", "--results", source / "grades")
     assert (source / "grades" / "secret").is_file()
     assert not any(path.startswith("grades/") for path in skeleton(source))
 

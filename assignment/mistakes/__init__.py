@@ -16,8 +16,8 @@ from handgrad.assignment.judge import first_attempt, judge
 from handgrad.assignment.probes import CHECKS, Probe, run
 from handgrad.params import Array
 
-PER_CHECK = 2
-"""Wrong answers of a check that known mistakes are tried on."""
+VALUES, OTHERS = 5, 2
+"""Answers that known mistakes are tried on: to questions about values, and of each other check."""
 
 MOST = 3
 """So many known mistakes are named."""
@@ -50,8 +50,9 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
     A mistake that explains wrong answers by coincidence is not named: where values are wrong it must explain one of
     these, and where they are right it must give them, too.
     """
-    tried = [one for check in CHECKS for one in [w for w in wrong if w.check == check][:PER_CHECK]]
-    first = {number for number, one in enumerate(tried) if one.check == CHECKS[0]}
+    tried = [one for one in wrong if one.check == "values"][:VALUES]
+    first = set(range(len(tried)))
+    tried += [one for check in CHECKS[1:] for one in [w for w in wrong if w.check == check][:OTHERS]]
     explains: dict[str, set[int]] = {}
     for number, one in enumerate(tried):
         for mistake in mistakes(task, one.probe):
@@ -59,8 +60,8 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
                 explains.setdefault(mistake.sentence, set()).add(number)
     if first:
         explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & first}
-    values = [one for one in right if one.check == CHECKS[0] and first_attempt(one.arrays)]
-    for one in values[:PER_CHECK] if explains else []:
+    values = [one for one in right if one.check == "values" and first_attempt(one.arrays)]
+    for one in values[:VALUES] if explains else []:
         same = {mistake.sentence for mistake in mistakes(task, one.probe) if _equals(one, mistake)}
         explains = {sentence: numbers for sentence, numbers in explains.items() if sentence in same}
     found: list[str] = []
