@@ -128,7 +128,7 @@ class Mistaken:
         g = self.decayed(w, self.seen(loss_gradient), rate)
         before = self.v[name]
         v = m * w + g if mistake == "v of w" else self.velocity(before, g)
-        if mistake == "lr in v":
+        if mistake == "lr in v" and m:
             v, lr = m * before + lr * g, 1.0
         elif mistake == "lr in v too" and m:
             v = m * before + lr * g
