@@ -97,7 +97,7 @@ def marks(request):
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         wanted = {key: None for item in request.session.items for key in keys(getattr(item, "callspec", None))}
-        begun = {key: pool.submit(marked, handed_in(key)) for key in wanted}
+        begun = {key: pool.submit(marked, handed_in(key), key[0] in CORPORA) for key in wanted}
         yield lambda key: (begun.get(key) or begun.setdefault(key, pool.submit(marked, handed_in(key)))).result()
         pool.shutdown(cancel_futures=True)
 

@@ -34,15 +34,15 @@ class Marks:
 
 
 @cache
-def _grader():
+def _grader(explains):
     from handgrad.course.handout import assignment_of, skeleton
     from handgrad.grading.grade import Grader
 
-    return Grader(skeleton(SOURCE), assignment_of(SOURCE), SECRET.encode())
+    return Grader(skeleton(SOURCE), assignment_of(SOURCE), SECRET.encode(), explains=explains)
 
 
-def marked(handed_in: Mapping[str, bytes] | bytes) -> Marks:
-    """The marks of the files (path: content), or of a zip."""
+def marked(handed_in: Mapping[str, bytes] | bytes, explains: bool = True) -> Marks:
+    """The marks of the files (path: content), or of a zip; with the causes of what is wrong if it `explains`."""
     from handgrad.grading.submission import SubmissionError, digest, read
 
     start = time.monotonic()
@@ -53,7 +53,7 @@ def marked(handed_in: Mapping[str, bytes] | bytes) -> Marks:
             files, notes = submission.files, submission.notes
         else:
             files, notes = {path: text for path, text in handed_in.items() if path in FILES.values()}, []
-        result = _grader().grade(files, digest(files))
+        result = _grader(explains).grade(files, digest(files))
     except SubmissionError as error:
         return Marks(nothing, {}, "", "", str(error), time.monotonic() - start, 0.0)
     tasks, words = {}, {}
