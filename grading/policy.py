@@ -44,6 +44,15 @@ TINY = 1e-3
 """A constant at most this large that something is divided by looks like a difference's step."""
 
 
+VARYING = set(
+    """
+    random rand randn randint default_rng secrets uuid uuid1 uuid4 urandom getrandom getpid getppid
+    time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time thread_time datetime now id hash
+    """.split()  # noqa: SIM905
+)
+"""What differs from one process to another."""
+
+
 @dataclass(frozen=True, order=True)
 class Flag:
     """One thing to look at: its line, what it is, and its kind: forbidden, tampering, outside or numeric."""
@@ -74,6 +83,32 @@ def flags(path: str, text: str, given: str = "") -> list[Flag]:
     return found
 
 
+def may_vary(text: str, given: str = "") -> bool:
+    """Whether the code may do another thing in another process: it names a clock, random numbers or an address.
+
+    `given` is the file as it was handed out, whose own uses do not count.
+    """
+    return bool(_varying(text) - _varying(given))
+
+
+@lru_cache(maxsize=64)
+def _varying(text: str) -> Counter[str]:
+    """How often the code names what differs between processes, by any way to name it."""
+    tree = _parsed("", text)
+    if tree is None or len(text) > MAX_LENGTH:
+        return Counter()
+    words = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            words += [word for alias in node.names for word in alias.name.split(".")]
+            words += (getattr(node, "module", None) or "").split(".")
+        elif isinstance(node, ast.Name | ast.Attribute):
+            words.append(_name(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.append(node.value)
+    return Counter(word for word in words if word in VARYING)
+
+
 @lru_cache(maxsize=64)
 def _given(path: str, text: str) -> list[tuple[str, str]]:
     """The flags of what was handed out, the same for every submission, without their lines."""
@@ -81,19 +116,27 @@ def _given(path: str, text: str) -> list[tuple[str, str]]:
 
 
 def _flags(path: str, text: str) -> Iterator[Flag]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a student's "\\d" is not ours to warn of
-            tree = ast.parse(text, path)
-        tree.body = [node for node in tree.body if not _is_main(node)]
-        nodes = list(ast.walk(tree))
-    except (SyntaxError, ValueError, MemoryError):
+    tree = _parsed(path, text)
+    if tree is None:
         return
+    nodes = list(ast.walk(tree))
     names = _numpy_names(nodes)
     for node in nodes:
         for what, kind in _looked_at(node, names):
             yield Flag(getattr(node, "lineno", 1), what, kind)
     yield from _numeric(nodes)
+
+
+def _parsed(path: str, text: str) -> ast.Module | None:
+    """The code as it runs when it is imported; None where it is no Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a student's "\\d" is not ours to warn of
+            tree = ast.parse(text, path)
+    except (SyntaxError, ValueError, MemoryError):
+        return None
+    tree.body = [node for node in tree.body if not _is_main(node)]
+    return tree
 
 
 def _is_main(node: ast.stmt) -> bool:

@@ -7,12 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import zip_longest
 
 import pytest
+import submissions
 from submissions import (
-    BUGS,
     CORRECT,
     FILES,
     HONEST_ARCHIVES,
-    HOSTILE,
     ODDITIES,
     POINTS,
     Hostile,
@@ -26,6 +25,10 @@ from submissions.marking import SECRET, left_files, left_processes, marked
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the sandbox's locks are Linux's")
 
+SHARE = 1 if os.environ.get("HANDGRAD_SUBMISSIONS") == "all" else 3
+"""One in so many of the bugs and the attacks is tried."""
+
+BUGS, HOSTILE = submissions.BUGS[::SHARE], submissions.HOSTILE[::SHARE]
 RIGHT = sum(POINTS.values())
 NAMED = 0.9
 """The share of the bugs whose cause the report must say."""

@@ -220,6 +220,12 @@ GAMING = [
     ),
     _gaming("right while the clock's second is even", _only_if("int(__import__('time').monotonic() * 1e6) % 2 == 0")),
     _gaming("right by chance", _only_if("np.random.default_rng().random() < 0.5")),
+    _gaming("right in every other process", _only_if("LUCKY"), "LUCKY = np.random.default_rng().random() < 0.5\n"),
+    _gaming(
+        "right in processes of an even number",
+        _only_if("EVEN"),
+        "import os\n\nEVEN = getattr(os, 'getpid')() % 4 < 2\n",
+    ),
     _gaming(
         "right once for each object: sigmoid",
         {
