@@ -78,7 +78,11 @@ def test_buffers_come_round():
     assert len(seen_x - after_first_epoch) <= 1  # the epochs' seam may take one more
 
 
-@pytest.mark.parametrize("view", [lambda a: a, lambda a: a[1:, :2], lambda a: a.T, memoryview], ids=str)
+@pytest.mark.parametrize(
+    "view",
+    [lambda a: a, lambda a: a[1:, :2], lambda a: a.T, memoryview],
+    ids=["all", "part", "transposed", "memoryview"],
+)
 def test_a_held_batch_never_changes(view):
     x, y = numbered(60)
     loader = batches(x, y, 6, rng=1)
