@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from handgrad.checking import child
-from handgrad.checking.contract import ITEMS
+from handgrad.checking.contract import GRADIENTS, ITEMS
 from handgrad.checking.explain import explanation, plot
 from handgrad.checking.report import Finding, Report, junit
 from handgrad.checking.targets import TargetError, parse_shapes
@@ -69,7 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser, target: str = TARGET, timeout
         metavar="NAME=LOW:HIGH",
         help="the open interval an input must stay in, such as x=0:inf",
     )
-    parser.add_argument("--skip", action="append", default=[], choices=ITEMS, metavar="ITEM", help=", ".join(ITEMS))
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        choices=(GRADIENTS, *ITEMS),
+        metavar="ITEM",
+        help=", ".join((GRADIENTS, *ITEMS)),
+    )
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML, a test case for each gradient array")
     parser.add_argument("--explain", action="store_true", help="the mathematics of what failed, and how it was decided")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.checking import points
-from handgrad.checking.contract import ITEMS
+from handgrad.checking.contract import GRADIENTS, ITEMS
 from handgrad.checking.points import Interval
 from handgrad.params import Array
 
@@ -36,8 +36,8 @@ class Options:
             raise TypeError(f"skip must be a sequence of items such as ('layouts',), got {skip!r}")
         names = (skip,) if isinstance(skip, str) else tuple(skip)
         for name in names:
-            if name not in ITEMS:
-                raise ValueError(f"skip: there is no item {name!r}; there are {', '.join(ITEMS)}")
+            if name not in (GRADIENTS, *ITEMS):
+                raise ValueError(f"skip: there is no item {name!r}; there are {', '.join((GRADIENTS, *ITEMS))}")
         if not isinstance(domain, Mapping | None):
             raise TypeError(f'domain must be a mapping such as {{"p": (0, 1)}}, got {domain!r}')
         bounds = {name: points.interval(pair, name) for name, pair in (domain or {}).items()}

@@ -29,6 +29,7 @@ def fill_in(handout, task, code):
 def test_the_page_from_the_source_to_a_graded_class(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["COLUMNS"] = "120"
     printed = ""
     for language, who, code in BLOCKS:
         if language == "python":
