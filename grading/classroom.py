@@ -9,6 +9,7 @@ from pathlib import Path
 from handgrad.grading.grade import Grader
 from handgrad.grading.report import Graded
 from handgrad.grading.result import Result
+from handgrad.grading.sandbox import SandboxError
 from handgrad.grading.store import Store
 from handgrad.grading.submission import Submission, SubmissionError, read
 
@@ -62,7 +63,12 @@ class Classroom:
             submission = read(path, self.grader.assignment.files)
         except SubmissionError as error:
             return Graded(path.name, None, error=str(error))
-        return Graded(submission.name, self._result(submission), submission.notes)
+        try:
+            return Graded(submission.name, self._result(submission), submission.notes)
+        except SandboxError:  # concerns everyone
+            raise
+        except Exception as error:  # no submission may keep the others from being graded
+            return Graded(submission.name, None, error=f"could not be graded, {type(error).__name__}: {error}")
 
     def _result(self, submission: Submission) -> Result:
         known = self.store.find_any(submission.digest) if self.only else self.store.find(submission.digest)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 
 def _words(text: str) -> frozenset[str]:
@@ -94,8 +95,13 @@ def may_vary(text: str, given: str = "") -> bool:
 @lru_cache(maxsize=64)
 def _varying(text: str) -> Counter[str]:
     """How often the code names what differs between processes, by any way to name it."""
-    tree = _parsed("", text)
-    if tree is None or len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH:
+        return Counter()
+    try:
+        tree = _parsed("", text)
+    except RecursionError:  # which `flags` tells of
+        tree = None
+    if tree is None:
         return Counter()
     words = []
     for node in ast.walk(tree):
@@ -135,11 +141,11 @@ def _parsed(path: str, text: str) -> ast.Module | None:
             tree = ast.parse(text, path)
     except (SyntaxError, ValueError, MemoryError):
         return None
-    tree.body = [node for node in tree.body if not _is_main(node)]
+    tree.body = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
     return tree
 
 
-def _is_main(node: ast.stmt) -> bool:
+def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
     """Whether it is `if __name__ == "__main__"`, which only the student's own runs enter."""
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
@@ -158,7 +164,9 @@ def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
         for alias in node.names:
             yield from _imported(alias.name)
     elif isinstance(node, ast.ImportFrom) and node.level == 0:
-        yield from _imported(node.module or "")
+        module = node.module or ""
+        found = list(_imported(module))
+        yield from found or (flag for alias in node.names for flag in _imported(f"{module}.{alias.name}"))
     elif isinstance(node, ast.Call):
         yield from _called(node, numpy)
     elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
@@ -188,8 +196,8 @@ def _imported(module: str) -> Iterator[tuple[str, str]]:
         yield f"imports {module}, which can differentiate numerically", "numeric"
     elif module.startswith(("handgrad.gradcheck", "handgrad.checking", "handgrad.jacobian")):
         yield f"imports {module}, which differentiates numerically", "numeric"
-    elif top in INTERNALS:
-        yield f"imports {top}", "tampering"
+    elif top in INTERNALS or module.startswith(("handgrad.assignment", "handgrad.grading")):
+        yield f"imports {module}", "tampering"
     elif top in OUTSIDE:
         yield f"imports {top}", "outside"
 

@@ -36,7 +36,7 @@ class Graded:
 def write_csv(path: PathLike, graded: Iterable[Graded], assignment: Assignment) -> None:
     """One row a submission, one column a part, then the total and what to look at."""
     parts = [part.name for part in assignment.parts]
-    with written(path, "w", encoding="utf-8", newline="") as file:
+    with written(path, "w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["submission", *parts, "total", "flags"])
         for one in graded:
@@ -51,7 +51,7 @@ def write_pages(folder: Path, graded: Sequence[Graded], assignment: Assignment) 
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for one in graded:
-        with written(folder / _file_name(one.name, taken), "w", encoding="utf-8") as file:
+        with written(folder / _file_name(one.name, taken), "w", encoding="utf-8", errors="replace") as file:
             file.write(page(one, assignment))
 
 

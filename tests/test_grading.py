@@ -526,6 +526,29 @@ def test_what_is_no_zip_is_told_and_the_rest_graded(submissions, tmp_path, monke
     assert "broken.zip: not graded: expected a zip" in out and "anna: 8 of 100" in out
 
 
+def test_what_one_student_writes_does_not_keep_the_others_from_their_points(submissions, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, odd_name = written({"relu.backward": 'return upstream * (x > 0), {"\\ud800": x}'})
+    parts = {"deep": SOLVED["layers/relu.py"] + b"\ny = " + b"+".join([b"1"] * 20_000), "surrogate": odd_name}
+    for name, content in parts.items():
+        (submissions / name / "layers").mkdir(parents=True)
+        (submissions / name / "layers" / "relu.py").write_bytes(content)
+    main(["grade", str(submissions), "--csv", "t.csv", "--report", "pages"])
+    assert points_in("t.csv")["anna"]["relu"] == "8" and len(list((tmp_path / "pages").iterdir())) >= 3
+
+
+def test_a_forgotten_comment_is_no_blank(grader):
+    code = 'self.cache = x\n# raise NotImplementedError("relu.forward")\nreturn np.abs(x)'
+    assert "not written yet" not in graded(grader, {"relu.forward": code})["relu.forward"].sentences
+
+
+def test_single_precision_is_looked_at_by_people(grader):
+    file, content = written({"sigmoid.backward": "return (upstream * y * (1 - y)).astype(np.float32), {}"})
+    result = grader.grade({file: content}, "a digest", only=["sigmoid"])
+    assert result.points == ASSIGNMENT.part("sigmoid").points
+    assert any("single precision" in flag for flag in result.flags)
+
+
 def test_strict_refuses_where_a_lock_is_missing(submissions, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Grader, "missing_locks", lambda self: ["landlock"])

@@ -360,6 +360,17 @@ class FC:
 """
         assert {flag.kind for flag in flags("fc.py", code)} == {"numeric"}
 
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "from scipy import optimize",
+            "from handgrad.assignment import probes",
+            'if __name__ == "__main__":\n    pass\nelse:\n    import torch',
+        ],
+    )
+    def test_other_ways_to_import(self, code: str) -> None:
+        assert len(flags("fc.py", code)) == 1
+
     def test_what_was_handed_out_is_not_flagged(self) -> None:
         given = "import signal\nimport threading\n"
         assert flags("train.py", given, given) == []

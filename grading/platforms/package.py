@@ -43,7 +43,7 @@ class Settings:
 
 def as_json(value: object) -> bytes:
     """JSON in UTF-8, without what JSON does not have (NaN)."""
-    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode(errors="replace")
 
 
 def grader(source: Path, settings: Settings) -> tuple[Assignment, dict[str, bytes]]:
