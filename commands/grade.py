@@ -67,6 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
     for option, path in (("--csv", arguments.csv), ("--report", arguments.report)):
         if path and not Path(path).absolute().parent.is_dir():
             raise UsageError(f"{option} {path}: there is no folder {Path(path).parent}")
+    if arguments.csv and Path(arguments.csv).is_dir():
+        raise UsageError(f"--csv {arguments.csv}: expected a file, it is a folder")
+    if arguments.report and Path(arguments.report).is_file():
+        raise UsageError(f"--report {arguments.report}: expected a folder, it is a file")
     assignment = usable(assignment_of, own)
     unknown = [name for name in arguments.part if name not in [part.name for part in assignment.parts]]
     if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -45,10 +46,12 @@ class Classroom:
         results: dict[Path, Graded] = {}
         waiting: Iterator[Path] = iter(paths)
         running: dict[Future[Graded], Path] = {}
+        alike = Counter(_label(path) for path in paths)
         with ThreadPoolExecutor(jobs) as pool:
             while True:
                 for path in waiting:
-                    running[pool.submit(self._one, path)] = path
+                    name = path.name if alike[_label(path)] > 1 else ""
+                    running[pool.submit(self._one, path, name)] = path
                     if len(running) == jobs:
                         break
                 if not running:
@@ -58,9 +61,10 @@ class Classroom:
                     results[path] = future.result()
                     done(results[path])
 
-    def _one(self, path: Path) -> Graded:
+    def _one(self, path: Path, name: str) -> Graded:
+        """The result of one submission, under `name` where its own would be another's as well."""
         try:
-            submission = read(path, self.grader.assignment.files)
+            submission = read(path, self.grader.assignment.files, name)
         except SubmissionError as error:
             return Graded(path.name, None, error=str(error))
         try:
@@ -79,6 +83,10 @@ class Classroom:
             result = _merged(known, result, self.only)
         self.store.keep(result)
         return result
+
+
+def _label(path: Path) -> str:
+    return path.name.casefold().removesuffix(".zip")
 
 
 def _merged(known: Result, new: Result, parts: Collection[str]) -> Result:

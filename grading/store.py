@@ -32,6 +32,8 @@ def read_secret(given: str | None, folder: Path) -> bytes:
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32) + "\n")
         content = path.read_bytes()
+    elif Path(given).is_dir() or (os.sep in given and Path(given).parent.is_dir() and not Path(given).is_file()):
+        raise StoreError(f"--secret {given}: expected a file that holds the secret, or the secret itself")
     elif Path(given).is_file():
         content = Path(given).read_bytes()
     else:

@@ -495,6 +495,10 @@ def test_pages_escape_all_that_comes_from_the_student(perfect, tmp_path):
         (["{empty}"], "there are none"),
         ([""], "SUBMISSIONS is empty"),
         (["{given}", "--secret", "short"], "8 characters or more"),
+        (["{given}", "--secret", "{empty}"], "expected a file that holds the secret"),
+        (["{given}", "--secret", "{empty}/secret"], "expected a file that holds the secret"),
+        (["{given}", "--csv", "{empty}"], "expected a file, it is a folder"),
+        (["{given}", "--report", "{file}"], "expected a folder, it is a file"),
         (["{given}", "--secret", ""], "--secret is empty"),
         (["{given}", "--results", "{file}"], "expected a folder"),
         (["{given}", "--source", "{empty}"], "expected a source tree"),
@@ -547,6 +551,13 @@ def test_single_precision_is_looked_at_by_people(grader):
     result = grader.grade({file: content}, "a digest", only=["sigmoid"])
     assert result.points == ASSIGNMENT.part("sigmoid").points
     assert any("single precision" in flag for flag in result.flags)
+
+
+def test_a_zip_and_a_folder_of_one_name_are_told_apart(submissions, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (submissions / "Anna").mkdir()
+    main(["grade", str(submissions), "--csv", "t.csv"])
+    assert {"anna.zip", "Anna"} < points_in("t.csv").keys()
 
 
 def test_strict_refuses_where_a_lock_is_missing(submissions, tmp_path, monkeypatch, capsys):
