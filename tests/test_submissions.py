@@ -25,7 +25,7 @@ from submissions.marking import SECRET, left_files, left_processes, marked
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the sandbox's locks are Linux's")
 
-SHARE = 1 if os.environ.get("HANDGRAD_SUBMISSIONS") == "all" else 4
+SHARE = 1 if os.environ.get("HANDGRAD_SUBMISSIONS") == "all" else 6
 """One in so many of the bugs and the attacks is tried."""
 
 BUGS, HOSTILE = submissions.BUGS[::SHARE], submissions.HOSTILE[::SHARE]
