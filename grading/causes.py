@@ -60,9 +60,10 @@ def causes(
         outcome = ask(asked_tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
         cpu += outcome.cpu
         wrong = [replace(one, answer=outcome.answers[0]) if one is swallowed else one for one in wrong]
-    sentences = mistakes.known(task, [one.given for one in wrong], right)
+    known = mistakes.known(task, [one.given for one in wrong], right)
+    sentences = [*known]
     sentences += list(dict.fromkeys(_raised(one.failure) for one in wrong if one.failure is not None))[:2]
-    if wrong[0].probe.kind == "layer" and any(one.failure is None for one in wrong):
+    if not known and wrong[0].probe.kind == "layer" and any(one.failure is None for one in wrong):
         found, seconds = _found_by_checker(task, wrong[0].probe, checked_tree)
         cpu += seconds
         sentences += found
