@@ -121,27 +121,8 @@ class Grader:
         if forbidden is not None:
             return _unasked(part, _forbidden(part, forbidden))
 
-        tree = {**self._asked_tree, part.file: content}
-        times = TIMES if may_vary(text(content), text(given)) else 1
-        runs: list[list[Asked]] = []
-        logs: list[str] = []
-        stopped = ""
-        for task in part.tasks:
-            drawn = self.drawn(digest, task.name)
-            probes = [probe for _, probe in drawn]
-            runs.append([])
-            for _ in range(times):
-                begun = time.monotonic()
-                outcome = ask(tree, probes, self.limits) if not stopped else _not_asked(probes, stopped)
-                if outcome.ended.startswith(TIME_LIMITS):
-                    stopped = outcome.ended
-                result.cpu += outcome.cpu
-                result.locks += [lock for lock in outcome.locks if lock not in result.locks]
-                logs.append(outcome.log)
-                runs[-1].append(Asked(task, [check for check, _ in drawn], probes, outcome.answers, []))
-                if time.monotonic() - begun > SLOW:
-                    times = 1
-                    break
+        repeats = may_vary(text(content), text(given))
+        runs, logs = self._asked(part, {**self._asked_tree, part.file: content}, digest, repeats, result)
         for same in runs:  # only now is there anything in this process that is right
             expected = [expected_of(probe) for probe in same[0].probes]
             for one in same:
@@ -151,6 +132,31 @@ class Grader:
         log = "\n".join(dict.fromkeys(text.strip() for text in logs if text.strip()))
         tasks = [self._task(one, part, content, result) for one in asked]
         return PartResult(part.name, part.title, part.file, tasks, log[:LOG])
+
+    def _asked(
+        self, part: Part, tree: Mapping[str, bytes], digest: str, repeats: bool, result: Result
+    ) -> tuple[list[list[Asked]], list[str]]:
+        """Each task's answers, of several processes where it `repeats`; and what these printed."""
+        times = TIMES if repeats else 1
+        runs: list[list[Asked]] = []
+        logs: list[str] = []
+        stopped = ""
+        for task in part.tasks:
+            drawn = self.drawn(digest, task.name)
+            checks, probes = [check for check, _ in drawn], [probe for _, probe in drawn]
+            runs.append([])
+            while len(runs[-1]) < times:
+                begun = time.monotonic()
+                outcome = ask(tree, probes, self.limits) if not stopped else _not_asked(probes, stopped)
+                if outcome.ended.startswith(TIME_LIMITS):
+                    stopped = outcome.ended
+                if time.monotonic() - begun > SLOW:
+                    times = 1
+                result.cpu += outcome.cpu
+                result.locks += [lock for lock in outcome.locks if lock not in result.locks]
+                logs.append(outcome.log)
+                runs[-1].append(Asked(task, checks, probes, outcome.answers, []))
+        return runs, logs
 
     def _task(self, asked: Asked, part: Part, content: bytes, result: Result) -> TaskResult:
         checks = asked.by_check()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.assignment.judge import first_attempt, judge
-from handgrad.assignment.probes import CHECKS, Probe, run
+from handgrad.assignment.probes import CHECKS, KINDS, Probe, run
 from handgrad.params import Array
 
 VALUES, OTHERS = 5, 2
@@ -21,8 +21,6 @@ VALUES, OTHERS = 5, 2
 
 MOST = 3
 """So many known mistakes are named."""
-
-PARTS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def _equals(given: Given, mistake: Mistake) -> bool:
 def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
     """Each known mistake in `task`, such as "sgd.step", at `probe`; none where none are known."""
     part = task.partition(".")[0]
-    module = import_module(f"handgrad.assignment.mistakes.{PARTS.get(part, 'layer')}")
+    module = import_module(f"handgrad.assignment.mistakes.{KINDS.get(part, 'layer')}")
     known: Mapping[str, Mapping[str, str]] = module.MISTAKES
     code: Callable[[str, str], Callable[..., Any]] = module.code
     for mistake, sentence in known.get(task, {}).items():

@@ -17,7 +17,7 @@ import numpy as np
 from handgrad.assignment.probes.probe import CHECKS, OTHERWISE, Attempt, Probe, attempts
 from handgrad.params import Array
 
-__all__ = ["CHECKS", "OTHERWISE", "Attempt", "Probe", "attempts", "probes_of", "run"]
+__all__ = ["CHECKS", "KINDS", "OTHERWISE", "Attempt", "Probe", "attempts", "probes_of", "run"]
 
 Drawn = Iterator[tuple[str, Probe]]
 KINDS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
