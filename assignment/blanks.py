@@ -10,6 +10,9 @@ from pathlib import Path
 from handgrad.assignment.assignment import NAME, Part, read
 from handgrad.assignment.importing import ROOT, is_handout, sentence
 
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What reading a file as Python may raise."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -27,11 +30,15 @@ def state_of(part: Part, root: Path) -> State:
     if not path.is_file():
         return State(unreadable=f"{part.file}: no such file")
     try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
+        return State(blanks_in(path.read_bytes(), part))
+    except (*UNREADABLE, OSError) as error:
         return State(unreadable=sentence(error, part.file))
-    found = dict(_raised(tree))
-    return State({task.name: found[task.name] for task in part.tasks if task.name in found})
+
+
+def blanks_in(content: bytes, part: Part) -> dict[str, int]:
+    """The tasks of a part that are blank in its file's `content`, and the lines; UNREADABLE if it is no Python."""
+    found = dict(_raised(ast.parse(content)))
+    return {task.name: found[task.name] for task in part.tasks if task.name in found}
 
 
 def blank_in_use(error: NotImplementedError) -> str | None:

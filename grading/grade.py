@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from handgrad.assignment.assignment import Assignment, Part, Task
+from handgrad.assignment.blanks import UNREADABLE, blanks_in
 from handgrad.assignment.judge import Verdict, best
 from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
 from handgrad.grading.causes import Seen, causes
@@ -165,7 +166,7 @@ class Grader:
             task.notes.append("computed in single precision, and judged so")
             result.flags.append(f"{part.file}: {task.name} is right to single precision only (numeric)")
         seen = [Seen(*one) for one in zip(asked.checks, asked.probes, asked.answers, asked.verdicts(), strict=True)]
-        if all(_is_blank(one.answer, task.name) for one in seen):
+        if all(_is_blank(one.answer, part) for one in seen) and task.name in _blanks(part, content):
             task.sentences.append(BLANK)
         elif self.explains and not all(one.verdict.right for one in seen):
             trees = {**self._asked_tree, part.file: content}, {**self._checked_tree, part.file: content}
@@ -227,9 +228,22 @@ def forgive(asked: Sequence[Asked]) -> None:
         one.forgiving = not all(earlier.is_right for earlier in asked[:i]) or not all(strict[i + 1 :])
 
 
-def _is_blank(answer: Answer, task: str) -> bool:
+def _is_blank(answer: Answer, part: Part) -> bool:
+    """Whether it came no further than to a blank of the part: its own, or that of a task which it needs."""
     failure = answer.failure
-    return failure is not None and failure.kind == "NotImplementedError" and failure.message == task
+    return (
+        failure is not None
+        and failure.kind == "NotImplementedError"
+        and any(failure.message == task.name for task in part.tasks)
+    )
+
+
+def _blanks(part: Part, content: bytes) -> dict[str, int]:
+    """The part's blanks; none where the file is no Python, which running it has told already."""
+    try:
+        return blanks_in(content, part)
+    except UNREADABLE:
+        return {}
 
 
 def _unasked(part: Part, why: str) -> PartResult:

@@ -546,6 +546,14 @@ def test_a_forgotten_comment_is_no_blank(grader):
     assert "not written yet" not in graded(grader, {"relu.forward": code})["relu.forward"].sentences
 
 
+def test_a_blank_is_told_where_it_keeps_other_work_from_being_asked(grader, blank):
+    begun = blank["layers/relu.py"].replace(b'raise NotImplementedError("relu.backward")', b"return upstream * 2, {}")
+    (part,) = grader.grade({"layers/relu.py": begun}, "a digest", only=["relu"]).parts
+    forward, backward = part.tasks
+    assert forward.sentences == ["not written yet"]
+    assert backward.sentences[0] == "raises NotImplementedError in layers/relu.py, line 22: relu.forward"
+
+
 def test_single_precision_is_looked_at_by_people(grader):
     file, content = written({"sigmoid.backward": "return (upstream * y * (1 - y)).astype(np.float32), {}"})
     result = grader.grade({file: content}, "a digest", only=["sigmoid"])
