@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -22,6 +23,7 @@ from handgrad.layers.workspace import Workspace
 from handgrad.params import Array, Params, copy_into
 
 Self = TypeVar("Self", bound="Layer")
+QUIET = nullcontext()
 
 
 class Param:
@@ -183,6 +185,10 @@ class Layer(ABC):
     def keep(self, y: Array) -> Array:
         """`y` for the cache: a copy, since the caller may edit what forward returns; not so while training."""
         return y.copy(order="K") if self.workspace is None else y
+
+    def quiet(self) -> AbstractContextManager[object]:
+        """Silences NumPy's warnings where overflow gives the right result; a training loop has done so already."""
+        return np.errstate(over="ignore", invalid="ignore") if self.workspace is None else QUIET
 
     @property
     def wants_dx(self) -> bool:

@@ -44,6 +44,12 @@ def sum_of_rows(a: Array, out: Array) -> Array:
     return _ones(len(a), a.dtype).dot(a, out)
 
 
+def sum_of_columns(a: Array, out: Array) -> Array:
+    """The sum of each row's entries, written into `out` [rows x 1]."""
+    a.dot(_ones(a.shape[1], a.dtype), out[:, 0])
+    return out
+
+
 @lru_cache(maxsize=8)
 def _ones(size: int, dtype: np.dtype[Any]) -> Array:
     return np.ones(size, dtype)

@@ -20,7 +20,7 @@ class Sigmoid(Layer):
         x = self.as_input(x)
         # BEGIN SOLUTION sigmoid.forward points=5
         y = np.negative(x, out=self.out_like("y", x))
-        with np.errstate(over="ignore"):  # exp(-x) = inf gives the right y = 0
+        with self.quiet():  # exp(-x) = inf gives the right y = 0
             np.exp(y, out=y)
         y += 1
         np.reciprocal(y, out=y)

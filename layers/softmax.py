@@ -25,7 +25,7 @@ class Softmax(Layer):
             raise ValueError("Softmax(): input must have a last axis to sum over, got a single number")
         per_row = self.out("per row", (*x.shape[:-1], 1), x.dtype)
         top = x.max(axis=-1, keepdims=True, out=per_row)
-        with np.errstate(over="ignore"):  # a difference beyond the dtype is -inf, whose exp is the right 0
+        with self.quiet():  # a difference beyond the dtype is -inf, whose exp is the right 0
             y = np.subtract(x, top, out=self.out_like("y", x))
         np.exp(y, out=y)
         y /= y.sum(axis=-1, keepdims=True, out=per_row)

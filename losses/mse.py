@@ -24,7 +24,7 @@ class MSE(Loss):
     def forward(self, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         scores = self.as_scores(scores)
         targets = self._targets(labels, scores)
-        with np.errstate(over="ignore"):
+        with self.quiet():
             error = np.subtract(scores, targets, out=self.out_like("error", scores))
             value = float(np.square(error, dtype=np.float64, out=self.out_like("square", scores, np.float64)).mean())
         self.cache = error

@@ -1,5 +1,10 @@
 """What the tests share."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes already: threads would take the cores from each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

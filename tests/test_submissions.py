@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 import pytest
 import submissions
+from sampling import some
 from submissions import (
     CORRECT,
     FILES,
@@ -25,10 +26,7 @@ from submissions.marking import SECRET, left_files, left_processes, marked
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the sandbox's locks are Linux's")
 
-SHARE = 1 if os.environ.get("HANDGRAD_SUBMISSIONS") == "all" else 6
-"""One in so many of the bugs and the attacks is tried."""
-
-BUGS, HOSTILE = submissions.BUGS[::SHARE], submissions.HOSTILE[::SHARE]
+BUGS, HOSTILE = some(submissions.BUGS, 7), some(submissions.HOSTILE, 7)
 RIGHT = sum(POINTS.values())
 NAMED = 0.9
 """The share of the bugs whose cause the report must say."""

@@ -9,6 +9,7 @@ from benchmarks.nets import NO_MOMENTUM, PRODUCTS
 
 HANDGRAD = "handgrad"
 STEPS_ALONE = "handgrad, steps alone"
+CALLS_ALONE = "handgrad, NumPy's calls alone"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ ENTRIES = [
     Entry(HANDGRAD, "handgrad_train"),
     Entry(STEPS_ALONE, "handgrad_steps"),
     Entry(NO_MOMENTUM, "handgrad_train"),
+    Entry(CALLS_ALONE, "numpy_calls"),
     Entry("plain NumPy", "numpy_loop"),
     Entry("PyTorch compiled", "torch_compiled", "torch"),
     Entry("PyTorch eager", "torch_eager", "torch"),
