@@ -45,12 +45,12 @@ class Result:
         peers = [entry.name for entry in ENTRIES if entry.competes and entry.name in self.times]
         return min(peers, key=self.median, default=None)
 
-    def ratio(self, limit: Limit) -> tuple[float, str] | None:
-        """(handgrad's median over that of whom the limit is about, who that is); None if that was not measured."""
+    def ratio(self, limit: Limit, whose: str = HANDGRAD) -> tuple[float, str] | None:
+        """(the median of `whose` over that of whom the limit is about, who that is); None if that was not measured."""
         name = self.best_peer() if limit.against == BEST else limit.against
-        if name not in self.times or HANDGRAD not in self.times:
+        if name not in self.times or whose not in self.times:
             return None
-        return self.median(HANDGRAD) / self.median(name), name
+        return self.median(whose) / self.median(name), name
 
     def others(self) -> float | None:
         """How many cpus other processes had while peers were timed, on average; None where that is not to be had."""
