@@ -4,18 +4,22 @@ Run as `python -I -S -B child.py WALL ANSWERS LIFE`: the wall limit (s), the des
 on which the guard tells (JSON) the locked process's wait status and whether it ran out of time. Standard input holds a
 line of settings (JSON), then the probes (see protocol.py). The parent believes nothing that comes out of here beyond
 "these are arrays", save the first frame: the missing locks, written before any of the student's code is there.
+What asks that code is in asking.py and in the tree's assignment/probes, both out of the code's reach (`_Apart`).
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from handgrad.grading import locks
@@ -107,11 +111,12 @@ def _locked(answers: int) -> None:
     settings = json.loads(source.readline())
     missing = locks.limit(settings["cpu"], settings["memory"])
     sys.path.append(settings["packages"])
+    sys.meta_path.insert(0, _Apart)
     if TYPE_CHECKING:
-        from handgrad.grading import protocol
+        from handgrad.grading import asking, protocol
     else:
+        import asking
         import protocol  # with it NumPy, while the processor's description may still be read
-    frame = protocol.frame
     questions = list(protocol.frames(source.read()))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.closerange(3, answers)
@@ -120,61 +125,47 @@ def _locked(answers: int) -> None:
     sys.path.append(sys.path.pop(0))  # the standard library and NumPy come first
     view, folders = settings["view"], settings["folders"]
     missing += locks.lock(view, folders, bytes.fromhex(settings["filter"]))
-    _send(answers, frame({"locks": missing}, {}))
-    _answer(questions, answers, settings["tree"], frame)
+    asking.send(answers, protocol.frame({"locks": missing}, {}))
+    asked = asking.prepared(questions)
+    sys.meta_path.remove(_Apart)
+    _hide()
+    asking.answer(asked, answers, settings["tree"])
 
 
-def _answer(
-    questions: list[tuple[dict[str, Any], dict[str, Any]]],
-    answers: int,
-    tree: str,
-    frame: Callable[[Mapping[str, Any], Mapping[str, Any]], bytes],
-    # bound before a student's code can exchange them
-    flush: Callable[[], Any] = sys.stdout.flush,
-    leave: Callable[[int], NoReturn] = os._exit,
-) -> None:
-    for index, (fields, arrays) in enumerate(questions):
-        try:
-            from handgrad.assignment.probes import Probe, run
+class _Apart:
+    """Imports what asks a student's code, so that nothing this code changes by name changes what is asked or reported.
 
-            reply = frame({"probe": index}, run(Probe(**fields, arrays=arrays)))
-        except BaseException as error:
-            reply = frame({"probe": index, "error": _described(error, fields["module"], tree)}, {})
-        _send(answers, reply)
-        with contextlib.suppress(Exception):
-            flush()
-    leave(0)
+    Its modules have `builtins` of their own, and `_hide` makes them unknown before the code is imported: whoever
+    imports them then gets new ones, which nobody uses. The same holds for this module and those beside it.
+    """
+
+    BUILTINS = vars(builtins).copy()
+
+    @classmethod
+    def find_spec(cls, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path) if _is_apart(name) else None
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        return spec
 
 
-def _send(descriptor: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> None:
-    while data:
-        data = data[write(descriptor, data) :]
+class _Loader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)["__builtins__"] = _Apart.BUILTINS
+        super().exec_module(module)
 
 
-def _described(error: BaseException, module: str, tree: str) -> list[str]:
-    """[type's name, message, "file:line" of the student's file] of an error whose methods may be hostile too."""
-    try:
-        message = error.msg if isinstance(error, SyntaxError) else str(error)
-    except BaseException:
-        message = ""
-    return [type(error).__name__[:100], str(message)[:2000], _place(error, module, tree)]
+def _is_apart(name: str) -> bool:
+    return name in ("asking", "locks", "protocol") or f"{name}.".startswith("handgrad.assignment.")
 
 
-def _place(error: BaseException, module: str, tree: str) -> str:
-    """Where in the student's file it happened: the innermost line there, else the innermost of the package."""
-    theirs = module.removeprefix("handgrad.").replace(".", "/") + ".py"
-    root = os.path.join(tree, "handgrad", "")
-    places = []
-    step = error.__traceback__
-    while step is not None:
-        places.append((step.tb_frame.f_code.co_filename, step.tb_lineno))
-        step = step.tb_next
-    if isinstance(error, SyntaxError):
-        places.append((error.filename or "", error.lineno or 0))
-    inside = [(path[len(root) :], line) for path, line in places if path.startswith(root)]
-    inside = [(path, line) for path, line in inside if not path.startswith("assignment/")]
-    own = [(path, line) for path, line in inside if path == theirs]
-    return "{}:{}".format(*(own or inside)[-1]) if inside else ""
+def _hide() -> None:
+    for name in [name for name in sys.modules if _is_apart(name)]:
+        del sys.modules[name]
+        folder, _, own = name.rpartition(".")
+        if folder in sys.modules:
+            delattr(sys.modules[folder], own)
+    sys.modules["__main__"] = ModuleType("__main__")
 
 
 if __name__ == "__main__":

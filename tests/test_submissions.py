@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import zip_longest
 
+import numpy as np
 import pytest
 import submissions
 from sampling import some
@@ -22,7 +23,15 @@ from submissions import (
     written,
     zipped,
 )
+from submissions.entry import SOURCE
+from submissions.hostile.concealing import CONCEALING
 from submissions.marking import SECRET, left_files, left_processes, marked
+
+from handgrad.assignment.judge import best
+from handgrad.assignment.probes import probes_of, run
+from handgrad.course.handout import skeleton
+from handgrad.grading.sandbox import ask
+from handgrad.grading.trees import asked_tree
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the sandbox's locks are Linux's")
 
@@ -161,6 +170,20 @@ def test_an_attack_does_not_pay(marks, entry):
     if entry.must_review:
         assert got.flags
     assert SECRET not in got.log + got.flags + got.refused + "".join(got.words.values())
+
+
+@pytest.fixture(scope="session")
+def asked():
+    return asked_tree(skeleton(SOURCE))
+
+
+@pytest.mark.parametrize("entry", CONCEALING, ids=lambda entry: entry.name)
+def test_what_the_contract_forbids_cannot_be_concealed(asked, entry):
+    task = next(task for task, code in entry.codes.items() if code != plain(entry.part)[task])
+    probes = [probe for check, probe in probes_of(task, np.random.default_rng(0)) if check == "contract"]
+    answers = ask({**asked, **files_of(entry)}, probes).answers
+    expected = [run(probe) for probe in probes]
+    assert not all(best(a.arrays, right, forgiving=True).right for a, right in zip(answers, expected, strict=True))
 
 
 def test_nothing_is_left_behind(marks):

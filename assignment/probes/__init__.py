@@ -17,11 +17,14 @@ import numpy as np
 from handgrad.assignment.probes.probe import CHECKS, OTHERWISE, Attempt, Probe, attempts
 from handgrad.params import Array
 
-__all__ = ["CHECKS", "KINDS", "OTHERWISE", "Attempt", "Probe", "attempts", "probes_of", "run"]
+__all__ = ["CHECKS", "KINDS", "OTHERWISE", "Attempt", "Probe", "attempts", "probes_of", "run", "runner"]
 
 Drawn = Iterator[tuple[str, Probe]]
 KINDS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
 """By part; every other part is a layer or a loss."""
+
+
+_runners: dict[str, Callable[..., dict[str, Array]]] = {}
 
 
 def run(probe: Probe, code: Callable[..., Any] | None = None) -> dict[str, Array]:
@@ -32,13 +35,13 @@ def run(probe: Probe, code: Callable[..., Any] | None = None) -> dict[str, Array
     A script of several attempts gives those of each that came to its end, the later ones' names led by OTHERWISE.
     When none did, the first one's error is raised.
     """
-    module = import_module(f"handgrad.assignment.probes.{probe.kind}")
+    ask = runner(probe.kind)
     results: dict[str, Array] = {}
     error: Exception | None = None
     ended = 0
     for number, script in enumerate(probe.scripts()):
         try:
-            answer = module.run(probe, script, code)
+            answer = ask(probe, script, code)
         except Exception as caught:
             error = error or caught
             continue
@@ -47,6 +50,13 @@ def run(probe: Probe, code: Callable[..., Any] | None = None) -> dict[str, Array
     if error is not None and not ended:
         raise error
     return results
+
+
+def runner(kind: str) -> Callable[..., dict[str, Array]]:
+    """What runs a script of that kind. It is imported once: later imports may find what a student has changed."""
+    if kind not in _runners:
+        _runners[kind] = import_module(f"handgrad.assignment.probes.{kind}").run
+    return _runners[kind]
 
 
 def probes_of(task: str, rng: np.random.Generator) -> list[tuple[str, Probe]]:

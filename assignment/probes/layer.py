@@ -21,9 +21,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from numpy import asarray
 
 from handgrad.assignment.probes.probe import LARGE, Probe, Record, Step, mixed, pair, sizes_apart, taken
-from handgrad.losses.base import Loss
 from handgrad.params import Array
 
 
@@ -31,16 +31,20 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     """The results of the script's steps by name."""
     cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
     held = {name: array.copy() for name, array in probe.arrays.items()}
+    is_loss = probe.module.startswith("losses.")
     objects: dict[str, Any] = {}
+    params: dict[str, dict[str, Array]] = {}
     record = Record()
 
     for word, *rest in script:
         if word == "make":
             name, arguments, options = rest
             objects[name] = cls(*arguments, **options)
+            params[name] = {p: asarray(array) for p, array in objects[name].params.items()}
         elif word == "set":
             name, parameter, array = rest
-            objects[name].params[parameter][...] = held[array]
+            params[name][parameter] = asarray(objects[name].params[parameter])
+            params[name][parameter][...] = held[array]
         elif word == "forward":
             name, result, inputs = rest
             y = objects[name].forward(*[held[x] for x in inputs])
@@ -53,7 +57,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             name, suffix, upstream, names = rest
             given = [] if upstream is None else [held[upstream] if isinstance(upstream, str) else upstream]
             back = objects[name].backward(*given)
-            dx, grads = (back, {}) if isinstance(objects[name], Loss) else pair(back, "backward")
+            dx, grads = (back, {}) if is_loss else pair(back, "backward")
             for label, gradient in zip(names, dx if len(names) > 1 else [dx], strict=True):
                 record.report(label + suffix, gradient)
             for parameter, gradient in grads.items():
@@ -62,21 +66,12 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             record.after(held, rest[0])
         elif word == "params":
             name, suffix = rest
-            record.results.update({f"{p}{suffix} afterwards": taken(v, p) for p, v in objects[name].params.items()})
+            record.results.update({f"{p}{suffix} afterwards": taken(v, p) for p, v in params[name].items()})
         elif word == "kept":
             record.kept()
         elif word == "shared":
-            params = [array for one in objects.values() for array in one.params.values()]
-            record.results["shared memory"] = np.array(
-                _sharing(list(record.returned.values()), [*held.values(), *params])
-            )
+            record.shared([*held.values(), *[array for own in params.values() for array in own.values()]])
     return record.results
-
-
-def _sharing(results: list[Any], given: list[Array]) -> float:
-    arrays = [one for one in results if isinstance(one, np.ndarray) and one.ndim]
-    others = [(a, b) for i, a in enumerate(arrays) for b in (*arrays[:i], *given)]
-    return float(any(np.shares_memory(a, b) for a, b in others))
 
 
 # Drawing.

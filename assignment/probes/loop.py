@@ -16,6 +16,8 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy import array as new_array
+from numpy import asarray
 
 from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, sizes_apart, taken
 from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimizer
@@ -33,6 +35,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     model = Watched(held["k"], held["columns"], held["inputs"] if is_fixed else None)
     loss = WatchedLoss(nan_at, held["upstream"] if is_fixed else None)
     optimizer = WatchedOptimizer(model.params, 0.1)
+    params = {name: asarray(array) for name, array in model.params.items()}
     results: dict[str, Array] = {}
     runs: list[Any] = []
 
@@ -45,7 +48,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             seen = {"upstream": model.seen.get("upstream"), "steps of the optimizer": getattr(optimizer, "steps", 0)}
             seen |= {f"gradient of {name}": g for name, g in getattr(optimizer, "seen", {}).items()}
             seen |= {f"run.grads {name}": g for name, g in (run.grads or {}).items()}
-            seen |= {f"parameter {name}": p for name, p in model.params.items()}
+            seen |= {f"parameter {name}": p for name, p in params.items()}
             names = list(seen)
         results.update({f"{name} {place}": taken(seen[name], name) for name in names if seen.get(name) is not None})
 
@@ -66,7 +69,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
         )
     except module.NonFiniteLoss as error:
         history = error.history
-        results["stopped by a loss that is not finite"] = np.array(1.0)
+        results["stopped by a loss that is not finite"] = new_array(1.0)
     except Exception:
         if how == "first" and loss.seen:
             note("at step 1")
@@ -83,7 +86,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             results["losses of the epochs"] = taken(history.loss, "history.loss")
             results["accuracies of the epochs"] = taken(history.accuracy, "history.accuracy")
     else:
-        results.update({f"parameter {name} at the end": taken(p, name) for name, p in model.params.items()})
+        results.update({f"parameter {name} at the end": taken(p, name) for name, p in params.items()})
     results["x afterwards"], results["y afterwards"] = held["x"], held["y"]
     return results
 

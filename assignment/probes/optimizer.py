@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy import asarray, empty
 
 from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, sizes_apart, taken
 from handgrad.params import Array, Grads, Params
@@ -25,38 +26,45 @@ from handgrad.params import Array, Grads, Params
 def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Array]:
     """The results of the script's steps by name."""
     cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
-    gradients: dict[tuple[str, int], dict[str, Array]] = {}
+    gradients: dict[tuple[str, int], Mapping[str, Array]] = {}
+    arrays: dict[str, dict[str, Array]] = {}
     params: dict[str, Params] = {}
     first: dict[str, dict[str, Array]] = {}
     optimizers: dict[str, Any] = {}
     results: dict[str, Array] = {}
     for word, a, *rest in script:
         if word == "make":
-            arrays = {name[2:]: array.copy() for name, array in probe.arrays.items() if name.startswith("w ")}
-            params[a] = Params({name: (arrays, name) for name in arrays})
-            _ = params[a].flat
-            first[a] = dict(params[a])
+            arrays[a] = {name[2:]: array.copy() for name, array in probe.arrays.items() if name.startswith("w ")}
+            params[a] = Params({name: (arrays[a], name) for name in arrays[a]})
+            _ = params[a].flat  # which joins them
+            first[a] = {name: asarray(array) for name, array in arrays[a].items()}
             optimizers[a] = cls(params[a], **rest[0])
         elif word == "step":
             n, kind = rest
-            grads: dict[str, Array] = Grads.like(params[a]) if kind == "Grads" else {}
-            for name, array in probe.arrays.items():
-                if name.startswith(f"g{n} "):
-                    if kind == "Grads":
-                        grads[name.partition(" ")[2]][...] = array
-                    else:
-                        grads[name.partition(" ")[2]] = array.copy()
-            gradients[a, n] = dict(grads)
-            optimizers[a].step(grads)
+            given = {name.partition(" ")[2]: g for name, g in probe.arrays.items() if name.startswith(f"g{n} ")}
+            flat, own = _side_by_side(given)
+            gradients[a, n] = own
+            optimizers[a].step(Grads(own, flat, params[a]) if kind == "Grads" else dict(own))
         elif word == "set":
             setattr(optimizers[a], *rest)
         elif word == "report":
-            results.update({name + rest[0]: taken(array, name) for name, array in params[a].items()})
+            results.update({name + rest[0]: taken(array, name) for name, array in arrays[a].items()})
         elif word == "held":
             results.update({f"{name} in place": array.copy() for name, array in first[a].items()})
         elif word == "after":
             results.update({f"gradient of {name} afterwards": g.copy() for name, g in gradients[a, rest[0]].items()})
     return results
+
+
+def _side_by_side(given: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+    """A vector of all entries, and copies of the arrays that are views of it."""
+    flat: Array = empty(sum(array.size for array in given.values()), next(iter(given.values())).dtype)
+    views, start = {}, 0
+    for name, array in given.items():
+        views[name] = flat[start : start + array.size].reshape(array.shape)
+        views[name][...] = array
+        start += array.size
+    return flat, views
 
 
 # Drawing.

@@ -1,12 +1,19 @@
-"""A probe as plain data, which goes over a pipe as JSON and arrays."""
+"""A probe as plain data, which goes over a pipe as JSON and arrays; and the record of what it gave.
+
+The code that is asked may be hostile: change NumPy's names, handgrad's or Python's own. So what it returns is looked at
+with functions that were bound before it was imported, are written in C and so cannot be changed, and ask the object
+nothing that its class could answer otherwise. (grading/asking.py keeps these modules themselves out of its reach.)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import array as new_array
+from numpy import asarray, generic, ndarray, shares_memory
 
 from handgrad.params import Array
 
@@ -18,6 +25,10 @@ LARGE = (24, 36)
 """Sizes, from and to, beyond toys: values that are right for toys alone are not right."""
 
 Step = Sequence[Any]
+
+NUMBERS = (bool, int, float, complex, generic)
+IN_MEMORY: Callable[[Array, Array], bool] = getattr(shares_memory, "_implementation", shares_memory)
+"""`shares_memory` itself, without what NumPy wraps around it in Python."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ class Record:
         self.returned: dict[str, Any] = {}
 
     def report(self, name: str, value: Any) -> None:
+        if name in self.results:  # the second would hide the first
+            raise TypeError(f"{name} was returned twice")
         self.results[name] = taken(value, name)
         self.returned[name] = value
 
@@ -90,16 +103,42 @@ class Record:
         """Every earlier result as it is now."""
         self.results.update({f"{name} later": taken(value, name) for name, value in self.returned.items()})
 
+    def shared(self, given: Sequence[Array]) -> None:
+        """Whether a result shares memory with another, or with one of the arrays that were handed in."""
+        arrays = [_arrays_in(value) for value in self.returned.values()]
+        others = [(a, b) for i, own in enumerate(arrays) for a in own for those in (*arrays[:i], given) for b in those]
+        self.results["shared memory"] = new_array(float(any(IN_MEMORY(a, b) for a, b in others)))
+
 
 def taken(value: Any, what: str) -> Array:
     """A copy of what the code returned, as a plain array; TypeError unless it is one of real numbers."""
     try:
-        array = np.array(value)
+        array = new_array(_plain(value, what))
     except ValueError:
         raise TypeError(f"{what} must be an array of numbers, got rows that differ") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"{what} must be an array of real numbers, got {_kind(value)}")
     return array
+
+
+def _plain(value: Any, what: str) -> Any:
+    """`value` without classes of the code's own, whose objects could be another thing at each look."""
+    kind = type(value)
+    if issubclass(kind, ndarray):
+        return asarray(value)
+    if kind in (list, tuple):
+        return [_plain(one, what) for one in value]
+    if issubclass(kind, NUMBERS):
+        return value
+    raise TypeError(f"{what} must be an array of real numbers, got {_kind(value)}")
+
+
+def _arrays_in(value: Any) -> list[Array]:
+    """The arrays of at least one dimension in what `_plain` takes."""
+    if type(value) in (list, tuple):
+        return [array for one in value for array in _arrays_in(one)]
+    array = asarray(value)
+    return [array] if issubclass(type(value), ndarray) and array.ndim else []
 
 
 def pair(returned: Any, what: str) -> tuple[Any, Mapping[str, Any]]:
@@ -125,4 +164,4 @@ def _kind(value: Any) -> str:
         return "None (no return statement?)"
     if isinstance(value, tuple):
         return f"a tuple of {', '.join(type(one).__name__ for one in value)}"
-    return f"an array of dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+    return f"an array of dtype {value.dtype}" if isinstance(value, ndarray) else type(value).__name__

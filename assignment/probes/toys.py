@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy import array as new_array
 
 from handgrad.layers.base import Layer, Param
 from handgrad.losses.base import Loss
@@ -79,11 +80,11 @@ class Watched(Pick):
         self.seen: dict[str, Any] = {}
 
     def forward(self, x: Array) -> Array:
-        self.seen["x"] = np.array(x)
+        self.seen["x"] = new_array(x)
         return super().forward(x)
 
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
-        self.seen["upstream"] = np.array(upstream)
+        self.seen["upstream"] = new_array(upstream)
         if self.fixed is not None:
             self.cache = self.fixed[: len(upstream)]
         return super().backward(upstream)
@@ -98,7 +99,7 @@ class WatchedLoss(Loss):
         self.calls = 0
 
     def forward(self, scores: Any, labels: Any) -> float:
-        self.seen.update(scores=np.array(scores), labels=np.array(labels))
+        self.seen.update(scores=new_array(scores), labels=new_array(labels))
         self.calls += 1
         self.cache = scores - labels
         if self.fixed is not None:
@@ -125,7 +126,7 @@ class WatchedOptimizer(SGD):
                 f"optimizer.step was given {got}; it takes the gradients by name, {{{', '.join(self.params)}}}: "
                 "the second of the pair that model.backward returns"
             )
-        self.seen = {name: np.array(grads[name]) for name in grads}
+        self.seen = {name: new_array(grads[name]) for name in grads}
         self.steps = getattr(self, "steps", 0) + 1
         for name, array in self.params.items():
             array *= 0.5
