@@ -27,6 +27,9 @@ class Sequential(Container):
         backward    from the last layer to the first: dL/dh(l-1) and dL/dW(l) of dL/dh(l)
 
     Parameters, gradients and errors go by position: `params["0.W"]`, `Sequential[2] FC(128, 10): input must be ...`.
+
+    `train()` sets `workspace`: memory that results may be written into, and used again at each step. Gradients are the
+    same with it as without; dL/dx may be anything unless `workspace.wants_dx`. A loop that ignores it is right as well.
     """
 
     def __init__(self, *layers: Layer) -> None:

@@ -18,6 +18,7 @@ from handgrad.assignment.mistakes import Given, known, mistakes
 from handgrad.assignment.mistakes.container import MISTAKES
 from handgrad.assignment.mistakes.container import code as mistaken
 from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
+from handgrad.assignment.probes.probe import taken
 from handgrad.cli import main
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.course.regions import replaced
@@ -26,6 +27,7 @@ from handgrad.grading.grade import Grader, grade_files, points_for
 from handgrad.grading.report import Graded, page, write_csv, write_pages
 from handgrad.grading.result import Result
 from handgrad.grading.store import Store
+from handgrad.model import Sequential
 
 SOURCE = Path(handgrad.__file__).resolve().parent
 ASSIGNMENT = assignment_of(SOURCE)
@@ -257,6 +259,65 @@ def test_probes_are_plain_data_and_the_same_for_a_seed(task):
     for (_, a), (_, b) in zip(first, second, strict=True):
         assert json.loads(json.dumps([a.options, a.script])) == json.loads(json.dumps([b.options, b.script]))
         assert all(np.array_equal(a.arrays[name], b.arrays[name]) for name in a.arrays)
+
+
+class IgnoresWorkspace(Sequential):
+    """A student's: every array is new, and dx is always there."""
+
+    def forward(self, x):
+        self.cache = []
+        for layer in self.layers:
+            x = layer.forward(x)
+            self.cache.append(layer.cache)
+        return x
+
+    def backward(self, upstream):
+        grads = {}
+        for i, layer in reversed(list(enumerate(self.layers))):
+            layer.cache = self.cache[i]
+            upstream, own = layer.backward(upstream)
+            grads.update({f"{i}.{name}": gradient for name, gradient in own.items()})
+        return upstream, grads
+
+
+class FailsInTraining(Sequential):
+    """Right but where train() has set the workspace."""
+
+    def forward(self, x):
+        return super().forward(x if self.workspace is None else 2 * x)
+
+    def backward(self, upstream):
+        dx, grads = super().backward(upstream)
+        if self.workspace is not None:
+            grads.flat[:] *= 2
+        return dx, grads
+
+
+@pytest.mark.parametrize("task", ["sequential.forward", "sequential.backward"])
+def test_a_container_is_asked_as_in_training(task):
+    asked = probes_of(task, np.random.default_rng(3))
+    for _, probe in asked:
+        verdict = best(run(probe, IgnoresWorkspace), run(probe), forgiving=False, single=probe.is_single)
+        assert verdict.right, verdict
+    failing = [
+        (check, best(run(p, FailsInTraining), run(p), forgiving=False, single=p.is_single)) for check, p in asked
+    ]
+    wrong = {check for check, verdict in failing if not verdict.right}
+    assert wrong == {"contract"}
+
+
+def test_what_is_returned_is_an_array_of_numbers():
+    class Own:
+        def __array__(self, dtype=None, copy=None):
+            return np.zeros(2)
+
+    assert taken([[1, 2.5], (True, np.float32(3))], "y").shape == (2, 2)
+    assert type(taken(np.ma.array([1.0]), "y")) is np.ndarray
+    for value, said in ((Own(), "Own"), ([Own()], "Own"), (None, "no return"), ("1", "str"), (1j, "complex")):
+        with pytest.raises(TypeError, match=f"y must be an array of real numbers, got .*{said}"):
+            taken(value, "y")
+    with pytest.raises(TypeError, match="rows that differ"):
+        taken([[1], [1, 2]], "y")
 
 
 def test_unknown_tasks_are_refused():

@@ -23,7 +23,7 @@ def answer(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
     layers = probe.options["layers"]
     results: dict[str, Array] = {}
     returned: list[str] = []
-    x = arrays["x"]
+    x, wants_dx = arrays["x"], True
     for word, *rest in script:
         if word == "forward" and rest[0] is not None:
             results[rest[0]] = _composed(layers, arrays, arrays[rest[1]])
@@ -32,12 +32,14 @@ def answer(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
             x = arrays[rest[-1]]
         elif word == "backward":
             suffix, upstream = rest[0], arrays[rest[1]]
-            new = {"dx" + suffix: derivative(partial(_composed, layers, arrays), x, upstream)}
+            new = {"dx" + suffix: derivative(partial(_composed, layers, arrays), x, upstream)} if wants_dx else {}
             for name, own in _parameters(layers):
                 by_own = partial(_with_parameter, layers, arrays, own, x)
                 new[f"gradient of {name}{suffix}"] = derivative(by_own, arrays[own], upstream)
             results.update(new)
             returned += new
+        elif word == "workspace":
+            (wants_dx,) = rest
         elif word == "after":
             results.update({f"{name} afterwards": arrays[name] for name in rest[0]})
         elif word == "params":

@@ -8,6 +8,7 @@
     backward suffix upstream
     after [arrays]              reports the arrays that were handed in as they are now
     params                      reports the toys' parameters as they are now
+    workspace wants_dx          gives the model memory of its own, as train() does (with False: dx is not asked for)
     kept                        reports every earlier result as it is now
 """
 
@@ -18,17 +19,27 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy import asarray
 
 from handgrad.assignment.probes import toys
 from handgrad.assignment.probes.probe import LARGE, Probe, Record, Step, mixed, pair, sizes_apart, taken
-from handgrad.params import Array
+from handgrad.layers.base import Layer
+from handgrad.layers.workspace import Workspace
+from handgrad.params import Array, Grads
 
 
 def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Array]:
     """The results of the script's steps by name."""
     cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
     held = {name: array.copy() for name, array in probe.arrays.items()}
-    model = cls(*[_built(layer, held, cls) for layer in probe.options["layers"]])
+    toys_by_place: dict[str, Layer] = {}
+    model = cls(*_built(probe.options["layers"], held, cls, toys_by_place))
+    params = {
+        f"{place}{name}": asarray(array)
+        for place, toy in toys_by_place.items()
+        for name, array in vars(toy).get("_arrays", {}).items()
+    }
+    wants_dx = True
     record = Record()
 
     for word, *rest in script:
@@ -42,23 +53,33 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
         elif word == "backward":
             suffix, upstream = rest
             dx, grads = pair(model.backward(held[upstream]), "backward")
-            record.report("dx" + suffix, dx)
+            if wants_dx:
+                record.report("dx" + suffix, dx)
             for parameter, gradient in grads.items():
                 record.report(f"gradient of {parameter}{suffix}", gradient)
         elif word == "after":
             record.after(held, rest[0])
         elif word == "params":
-            record.results.update({f"parameter {p} afterwards": taken(v, p) for p, v in model.params.items()})
+            record.results.update({f"parameter {p} afterwards": taken(v, p) for p, v in params.items()})
         elif word == "kept":
             record.kept()
+        elif word == "workspace":
+            (wants_dx,) = rest
+            model.workspace = Workspace(Grads.like(model.params), wants_dx=wants_dx)
     return record.results
 
 
-def _built(layer: Sequence[Any], held: Mapping[str, Array], cls: type) -> Any:
-    kind, *arguments = layer
-    if kind == "Sequential":
-        return cls(*[_built(inner, held, cls) for inner in arguments])
-    return getattr(toys, kind)(*[held[name] for name in arguments])
+def _built(
+    layers: Sequence[Any], held: Mapping[str, Array], cls: type, toys_by_place: dict[str, Layer], place: str = ""
+) -> Iterator[Any]:
+    """The layers; each toy among them, those within others too, is put down under its place: "0.", "1.0."."""
+    for i, (kind, *arguments) in enumerate(layers):
+        here = f"{place}{i}."
+        if kind == "Sequential":
+            yield cls(*_built(arguments, held, cls, toys_by_place, here))
+        else:
+            toys_by_place[here] = toy = getattr(toys, kind)(*[held[name] for name in arguments])
+            yield toy
 
 
 def _prepare(model: Any, x: Array, cls: type) -> Array:
@@ -157,11 +178,27 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
         calls += [["backward", " of a batch of another size", "upstream later"], ["params"], ["kept"]]
         calls += [["after", ["x", "x second", "x later", "upstream", "upstream second", "upstream later"]]]
         yield "contract", d.probe(layers, _either(calls))
+    yield "contract", _trained(rng, widths, step)
     d = Drawing(rng, widths[0], widths[4])
     layers = [d.pick(widths[1]), ["Bend"], d.stretch(), d.pick(widths[2])]
     single = d.probe(layers, script)
     arrays = {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in single.arrays.items()}
     yield "contract", Probe(single.kind, single.module, single.name, single.options, arrays, script)
+
+
+def _trained(rng: np.random.Generator, widths: Sequence[int], step: str) -> Probe:
+    """Two rounds as train() has them, with an odd last batch, and two more of which dx is read."""
+    d = Drawing(rng, widths[0], widths[4])
+    layers = [["Bend"], d.pick(widths[1]), ["Sequential", ["Bend"], d.stretch()], d.pick(widths[2])]
+    d.more(widths[3], " later", widths[0])
+    calls: list[Step] = []
+    for wants_dx, when in ((False, " in training"), (True, " with dx")):
+        calls.append(["workspace", wants_dx])
+        for suffix in ("", " later"):
+            calls.append(["forward", f"y{suffix}{when}" if step == "forward" else None, f"x{suffix}"])
+            if step == "backward":
+                calls.append(["backward", f"{suffix}{when}", f"upstream{suffix}"])
+    return d.probe(layers, calls if step == "forward" else _either(calls))
 
 
 def _many(rng: np.random.Generator, step: str) -> Sequence[Step]:
