@@ -25,7 +25,7 @@ DIFFERENTIATORS = _words("""
     torch jax jaxlib autograd tensorflow keras mygrad tinygrad theano pytensor aesara chainer mxnet casadi sympy
     numdifftools algopy autodidact flax equinox paddle mindspore cupy nnabla tangent pyadolc micrograd
 """)
-INTERNALS = _words("inspect gc ctypes cffi dis opcode importlib builtins marshal pickle code codeop")
+INTERNALS = _words("inspect gc ctypes cffi dis opcode importlib builtins __main__ marshal pickle code codeop")
 OUTSIDE = _words("""
     os io pathlib shutil glob tempfile subprocess multiprocessing socket ssl urllib http requests asyncio threading
     _thread concurrent signal atexit resource fcntl mmap select pty platform runpy pkgutil site
@@ -33,8 +33,8 @@ OUTSIDE = _words("""
 CODE_OF_TEXT = _words("eval exec compile __import__")
 WALKS = _words("""
     __globals__ __subclasses__ __mro__ __bases__ __builtins__ __code__ __closure__ __loader__ __spec__ __getattribute__
-    f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile modules
-    __array_function__ __array_ufunc__ __array_priority__
+    f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile monitoring
+    modules __array_function__ __array_ufunc__ __array_priority__
 """)
 MAX_LENGTH = 100_000
 COMPARISONS = _words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")

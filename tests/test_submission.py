@@ -297,6 +297,8 @@ class TestPolicy:
             ("().__class__.__mro__[1].__subclasses__()", "tampering", "__subclasses__"),
             ("sys._getframe(1).f_back.f_locals", "tampering", "f_locals"),
             ("getattr(f, '__globals__')", "tampering", "__globals__"),
+            ("sys.monitoring.use_tool_id(0, 'x')", "tampering", "monitoring"),
+            ("import __main__", "tampering", "__main__"),
             ("import gc", "tampering", "gc"),
             ("import inspect", "tampering", "inspect"),
             ("import ctypes", "tampering", "ctypes"),
