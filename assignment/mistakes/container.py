@@ -1,15 +1,21 @@
-"""Mistakes in a container's forward and backward."""
+"""Mistakes in a container's forward and backward.
+
+They are computed from what the probes' toys are: functions, and matrices of derivatives.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import partial, reduce
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from handgrad.assignment.probes.toys import Bend, Pick, Stretch
 from handgrad.layers import Layer
 from handgrad.params import Array, Params
+
+Function: TypeAlias = Callable[[Array], Array]
 
 MISTAKES: dict[str, dict[str, str]] = {
     "sequential.forward": {
@@ -76,14 +82,18 @@ class Mistaken(Layer):
             {f"{i}.{key}": place for i, layer in enumerate(layers) for key, place in layer.params.places().items()}
         )
         self.total: dict[str, Any] = {}
+        self.dx = np.empty(0)
+        """What the last backward gave."""
 
     def forward(self, x: Array) -> Array:
-        mistake, layers = self.mistake, list(self.layers)
-        if mistake in FORWARD:
-            return FORWARD[mistake](layers, x)
-        return _composed(layers, x)
+        applied = [layer for layer in self.layers if layer.params or self.mistake != "without plain"]
+        return FORWARD.get(self.mistake, _composition)([layer.forward for layer in applied])(x)
 
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
+        self.dx, grads = self.chained(upstream)
+        return self.dx, grads
+
+    def chained(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
         chain = Chain(self.mistake, self.layers, upstream)
         chain.run()
         dx, grads = chain.result()
@@ -116,9 +126,10 @@ class Chain:
             is_skipped = {"skips first": i == 0, "skips last": i == count - 1}.get(mistake, False)
             if is_skipped or (mistake == "skips plain" and not self.layers[i].params):
                 continue
-            dx, own = self.layers[i].backward(u if mistake.startswith("upstream to all") else self.handed(dx))
-            if mistake == "dx twice":
-                dx, own = self.layers[i].backward(dx)
+            for _ in range(2 if mistake == "dx twice" else 1):
+                given = u if mistake.startswith("upstream to all") else self.handed(dx)
+                own = self.layers[i].backward(given)[1]
+                dx = _times_jacobian(given, self.layers[i])
             self.input_gradients.append(dx)
             self.collect(i, own)
 
@@ -161,31 +172,37 @@ class Chain:
         return dx, self.grads
 
 
-def _composed(layers: list[Any], h: Array) -> Array:
-    for layer in layers:
-        h = layer.forward(h)
-    return h
+def _times_jacobian(upstream: Array, layer: Any) -> Array:
+    """`upstream` times a toy's matrix of derivatives dy/dx; of a container, the dx that it gave."""
+    if isinstance(layer, Mistaken):
+        return layer.dx
+    if isinstance(layer, Bend):
+        return np.asarray(upstream * np.abs(2 * layer.cache))
+    if isinstance(layer, Stretch):
+        return np.asarray(upstream * np.exp(layer.t))
+    assert isinstance(layer, Pick)
+    inputs = np.arange(layer.cache.shape[1])
+    return np.asarray(upstream @ np.where(layer.columns[:, None] == inputs, layer.k[:, None], 0))
 
 
-class _Rectified:
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
-
-    def forward(self, x: Array) -> Array:
-        return np.asarray(np.maximum(self.layer.forward(x), 0))
+def _composition(functions: list[Function]) -> Function:
+    return reduce(lambda inner, outer: lambda x: outer(inner(x)), functions, lambda x: x)
 
 
-FORWARD: dict[str, Callable[[list[Any], Array], Array]] = {
-    "reversed": lambda layers, x: _composed(layers[::-1], x),
-    "input to all": lambda layers, x: [x, *(layer.forward(x) for layer in layers)][-1],
-    "without last": lambda layers, x: _composed(layers[:-1], x),
-    "without first": lambda layers, x: _composed(layers[1:], x),
-    "first only": lambda layers, x: _composed(layers[:1], x),
-    "nothing": lambda layers, x: x,
-    "without plain": lambda layers, x: _composed([layer for layer in layers if layer.params], x),
-    "twice": lambda layers, x: _composed([layer for one in layers for layer in (one, one)], x),
-    "last twice": lambda layers, x: _composed([*layers, *layers[-1:]], x),
-    "first twice": lambda layers, x: _composed([*layers[:1], *layers], x),
-    "rectified": lambda layers, x: _composed([_Rectified(layer) for layer in layers], x),
-    "sum": lambda layers, x: np.asarray(sum(layer.forward(x) for layer in layers)),
+def _rectified(x: Array) -> Array:
+    return np.asarray((x + np.abs(x)) / 2)
+
+
+FORWARD: dict[str, Callable[[list[Function]], Function]] = {
+    "reversed": lambda fs: _composition(fs[::-1]),
+    "input to all": lambda fs: lambda x: [x, *(f(x) for f in fs)][-1],
+    "without last": lambda fs: _composition(fs[:-1]),
+    "without first": lambda fs: _composition(fs[1:]),
+    "first only": lambda fs: _composition(fs[:1]),
+    "nothing": lambda fs: _composition([]),
+    "twice": lambda fs: _composition([f for one in fs for f in (one, one)]),
+    "last twice": lambda fs: _composition([*fs, *fs[-1:]]),
+    "first twice": lambda fs: _composition([*fs[:1], *fs]),
+    "rectified": lambda fs: _composition([f for one in fs for f in (one, _rectified)]),
+    "sum": lambda fs: lambda x: np.asarray(sum(f(x) for f in fs)),
 }
