@@ -145,9 +145,9 @@ def _products() -> Finding:
     for dtype, tolerance in ((np.float32, 1e-4), (np.float64, 1e-11)):
         for rows, inner, columns in ((1, 3, 2), (17, 65, 33), (128, 200, 64)):
             a: Array = rng.standard_normal((rows, inner)).astype(dtype)
-            b: Array = rng.standard_normal((columns, inner)).astype(dtype)
-            slowly = np.array([[np.sum(row * column) for column in b] for row in a])
-            if not np.allclose(a @ b.T, slowly, rtol=0, atol=tolerance * inner):
+            b: Array = rng.standard_normal((inner, columns)).astype(dtype)
+            slowly = np.array([[np.sum(row * column) for column in b.T] for row in a])
+            if not np.allclose(a @ b, slowly, rtol=0, atol=tolerance * inner):
                 return Finding(
                     f"NumPy's product of [{rows} x {inner}] and [{inner} x {columns}] in {np.dtype(dtype)} is wrong",
                     "python -m pip install --force-reinstall numpy",

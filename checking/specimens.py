@@ -34,7 +34,7 @@ def _affine(layer: Any, x: Array) -> Array | None:
     W = next((params[name] for name in ("W", "weight", "weights", "w") if name in params), None)
     if W is None or np.shape(W)[1:] != x.shape[1:] or len(W) == x.shape[-1]:
         return None  # of a square W, nothing says whether it is [out x in]
-    y: Array = x @ W.T
+    y: Array = np.einsum("bi,oi->bo", x, W)
     return next((y + params[name] for name in ("b", "bias") if name in params), y)
 
 
@@ -85,7 +85,7 @@ SPECIMENS: dict[str, list[Specimen]] = {
     "ReLU": [
         Specimen(
             at_kink="left",
-            forward=lambda layer, x: np.maximum(x, 0),
+            forward=lambda layer, x: np.clip(x, 0, None),
             mathematics={"dx": "dx = upstream * (x > 0) (L16): the Jacobian is diagonal, 0 where x is exactly 0"},
         )
     ],

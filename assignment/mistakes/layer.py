@@ -15,8 +15,18 @@ Formula: TypeAlias = Callable[..., Any]
 """(parameters, *inputs) -> what a mistaken forward gives."""
 
 
+def _sums(p: Mapping[str, Array], x: Array) -> Array:
+    """x W', index by index."""
+    return np.asarray(np.einsum("bi,oi->bo", x, p["W"]))
+
+
 def _sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
+    return np.asarray(scipy.special.expit(x))
+
+
+def _positive(x: Array) -> Array:
+    """The positive entries, 0 for the others."""
+    return np.asarray(x.clip(0))
 
 
 def _softmax(scores: Array, axis: int | None = 1) -> Array:
@@ -48,26 +58,26 @@ def _only(condition: Any, value: Any) -> Any:
 FC: dict[str, tuple[str, Formula]] = {
     "truncated": (
         "y is cut to whole numbers: an array of integers was made for it",
-        lambda p, x: np.trunc(x @ p["W"].T + p.get("b", 0)),
+        lambda p, x: np.trunc(_sums(p, x) + p.get("b", 0)),
     ),
     "product truncated": (
         "x W' is cut to whole numbers: an array of integers was made for it",
-        lambda p, x: np.trunc(x @ p["W"].T) + p.get("b", 0),
+        lambda p, x: np.trunc(_sums(p, x)) + p.get("b", 0),
     ),
-    "no bias": ("the bias b is missing: y = x W' + b", lambda p, x: _only("b" in p, x @ p["W"].T)),
-    "bias twice": ("the bias b is added twice", lambda p, x: x @ p["W"].T + 2 * p["b"]),
-    "bias minus": ("the sign of the bias is wrong: y = x W' + b", lambda p, x: x @ p["W"].T - p["b"]),
+    "no bias": ("the bias b is missing: y = x W' + b", lambda p, x: _only("b" in p, _sums(p, x))),
+    "bias twice": ("the bias b is added twice", lambda p, x: _sums(p, x) + 2 * p["b"]),
+    "bias minus": ("the sign of the bias is wrong: y = x W' + b", lambda p, x: _sums(p, x) - p["b"]),
     "bias on W": (
         "the bias is added to W, x (W + b)', and so multiplied by x; it is added to the product: y = x W' + b",
-        lambda p, x: x @ (p["W"] + p["b"][:, None]).T,
+        lambda p, x: _sums(p, x) + x.sum(axis=1, keepdims=True) * p["b"],
     ),
-    "bias first": ("only the first entry of the bias is used: y = x W' + b", lambda p, x: x @ p["W"].T + p["b"][0]),
-    "bias mean": ("the bias's mean or sum is used, not its entries", lambda p, x: x @ p["W"].T + p["b"].mean()),
-    "bias sum": ("the bias's mean or sum is used, not its entries", lambda p, x: x @ p["W"].T + p["b"].sum()),
-    "bias times": ("the product is multiplied by the bias: y = x W' + b", lambda p, x: x @ p["W"].T * p["b"]),
+    "bias first": ("only the first entry of the bias is used: y = x W' + b", lambda p, x: _sums(p, x) + p["b"][0]),
+    "bias mean": ("the bias's mean or sum is used, not its entries", lambda p, x: _sums(p, x) + p["b"].mean()),
+    "bias sum": ("the bias's mean or sum is used, not its entries", lambda p, x: _sums(p, x) + p["b"].sum()),
+    "bias times": ("the product is multiplied by the bias: y = x W' + b", lambda p, x: _sums(p, x) * p["b"]),
     "bias column": (
         "the bias runs along the batch: entry j belongs to output j, the columns of y",
-        lambda p, x: _only(len(p["b"]) == len(x), x @ p["W"].T + p["b"][:, None]),
+        lambda p, x: _only(len(p["b"]) == len(x), _sums(p, x) + p["b"][:, None]),
     ),
     "bias alone": ("the product x W' is missing: y = x W' + b", lambda p, x: np.zeros((len(x), 1)) + p["b"]),
     "not transposed": (
@@ -75,13 +85,13 @@ FC: dict[str, tuple[str, Formula]] = {
         lambda p, x: x @ p["W"] + p.get("b", 0),
     ),
     "not transposed, no bias": ("W is not transposed and b is missing: y = x W' + b", lambda p, x: x @ p["W"]),
-    "transposed result": ("y is transposed: it is [B x out]", lambda p, x: (x @ p["W"].T + p.get("b", 0)).T),
-    "averaged": ("y is divided by the batch size", lambda p, x: (x @ p["W"].T + p.get("b", 0)) / len(x)),
-    "by features": ("y is divided by the number of inputs", lambda p, x: x @ p["W"].T / x.shape[1] + p.get("b", 0)),
-    "negative": ("the sign of y is wrong", lambda p, x: -(x @ p["W"].T + p.get("b", 0))),
+    "transposed result": ("y is transposed: it is [B x out]", lambda p, x: (_sums(p, x) + p.get("b", 0)).T),
+    "averaged": ("y is divided by the batch size", lambda p, x: (_sums(p, x) + p.get("b", 0)) / len(x)),
+    "by features": ("y is divided by the number of inputs", lambda p, x: _sums(p, x) / x.shape[1] + p.get("b", 0)),
+    "negative": ("the sign of y is wrong", lambda p, x: -(_sums(p, x) + p.get("b", 0))),
     "relu": (
         "y is cut at 0; a fully connected layer has no nonlinearity",
-        lambda p, x: np.maximum(x @ p["W"].T + p.get("b", 0), 0),
+        lambda p, x: _positive(_sums(p, x) + p.get("b", 0)),
     ),
     "elementwise": (
         "W and x are multiplied entry by entry; y = x W' is a matrix product",
@@ -93,8 +103,8 @@ RELU: dict[str, tuple[str, Formula]] = {
     "identity": ("negative entries pass; y = max(0, x)", lambda p, x: x),
     "absolute": ("y is |x|: negative entries must become 0, y = max(0, x)", lambda p, x: np.abs(x)),
     "minimum": ("y is min(0, x): the positive entries pass, y = max(0, x)", lambda p, x: np.minimum(x, 0)),
-    "negative": ("the sign of y is wrong: y = max(0, x)", lambda p, x: -np.maximum(x, 0)),
-    "flipped": ("y is max(0, -x): the positive entries pass, y = max(0, x)", lambda p, x: np.maximum(-x, 0)),
+    "negative": ("the sign of y is wrong: y = max(0, x)", lambda p, x: -_positive(x)),
+    "flipped": ("y is max(0, -x): the positive entries pass, y = max(0, x)", lambda p, x: _positive(-x)),
     "gate": (
         "y is the gate (x > 0), not the value that passes it: y = max(0, x)",
         lambda p, x: (x > 0).astype(x.dtype),
@@ -105,7 +115,7 @@ RELU: dict[str, tuple[str, Formula]] = {
     ),
     "rows' largest": (
         "y is the largest entry of each row: the maximum is taken of each entry and 0",
-        lambda p, x: np.maximum(x.max(axis=1, keepdims=True), 0),
+        lambda p, x: _positive(x.max(axis=1, keepdims=True)),
     ),
     "softplus": ("y is log(1 + exp(x)), the softplus: y = max(0, x)", lambda p, x: np.logaddexp(0, x)),
     "elu": (
@@ -113,7 +123,7 @@ RELU: dict[str, tuple[str, Formula]] = {
         lambda p, x: np.where(x > 0, x, np.expm1(x)),
     ),
     "gelu-like": ("y is x sigmoid(x): y = max(0, x)", lambda p, x: x * _sigmoid(x)),
-    "squared": ("y is max(0, x) squared", lambda p, x: np.maximum(x, 0) ** 2),
+    "squared": ("y is max(0, x) squared", lambda p, x: _positive(x) ** 2),
     **{
         f"leaky {slope}": (
             f"negative entries leak with a slope of {slope}; they must become 0, y = max(0, x)",
@@ -142,7 +152,7 @@ SIGMOID: dict[str, tuple[str, Formula]] = {
     "no one": ("the 1 + is missing: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(x)),
     "exp alone": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(-x)),
     "no reciprocal": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: 1 + np.exp(-x)),
-    "minus": ("1 - exp(-x) stands where 1 + exp(-x) belongs", lambda p, x: 1 / (1 - np.exp(-x))),
+    "minus": ("1 - exp(-x) stands where 1 + exp(-x) belongs", lambda p, x: -1 / np.expm1(-x)),
     "tanh": ("y is tanh(x); the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: np.tanh(x)),
     "two": ("y is 2 s(x) - 1; the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: 2 * _sigmoid(x) - 1),
     "derivative": (
@@ -161,7 +171,7 @@ SIGMOID: dict[str, tuple[str, Formula]] = {
     "softplus": ("y is log(1 + exp(x)), the softplus", lambda p, x: np.logaddexp(0, x)),
     "twice": ("the sigmoid is applied twice", lambda p, x: _sigmoid(_sigmoid(x))),
     "absolute": ("y is the sigmoid of |x|: the sign of x counts", lambda p, x: _sigmoid(np.abs(x))),
-    "base two": ("2 is raised to the power -x; it is e: y = 1 / (1 + exp(-x))", lambda p, x: 1 / (1 + np.exp2(-x))),
+    "base two": ("2 is raised to the power -x; it is e: y = 1 / (1 + exp(-x))", lambda p, x: _sigmoid(x * np.log(2))),
     "identity": ("the input comes back as it is: y = 1 / (1 + exp(-x))", lambda p, x: x),
     "step": ("y is 1 where x > 0 and else 0: y = 1 / (1 + exp(-x))", lambda p, x: (x > 0).astype(x.dtype)),
     "rounded": ("y is rounded to 0 or 1", lambda p, x: np.round(_sigmoid(x))),
@@ -193,7 +203,7 @@ SIGMOID: dict[str, tuple[str, Formula]] = {
     **{
         f"epsilon {least}": (
             f"an epsilon of {least} stands in the denominator: y = 1 / (1 + exp(-x))",
-            lambda p, x, least=least: 1 / (1 + np.exp(-x) + least),
+            lambda p, x, least=least: _sigmoid(x) / (1 + least * _sigmoid(x)),
         )
         for least in (1e-9, 1e-8, 1e-7, 1e-6)
     },

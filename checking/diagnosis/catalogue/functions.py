@@ -27,7 +27,7 @@ FUNCTIONS: list[tuple[str, Callable[[Array], Array]]] = [
     ("(z > 0)", lambda z: (z > 0).astype(float)),
     ("(z < 0)", lambda z: (z < 0).astype(float)),
     ("|z|", np.abs),
-    ("max(0, z)", lambda z: np.maximum(z, 0)),
+    ("max(0, z)", lambda z: np.clip(z, 0, None)),
     ("min(0, z)", lambda z: np.minimum(z, 0)),
     ("sign(z)", np.sign),
     ("sigmoid(z)", sigmoid),

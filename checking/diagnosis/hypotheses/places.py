@@ -19,7 +19,7 @@ def result_changed(first: Case) -> Iterator[Hypothesis]:
     changes: list[tuple[str, str, Callable[[Array], Array | None]]] = [
         ("gradient-clipped", f"clipped to [-{largest:.4g}, {largest:.4g}]", lambda g: _clipped(g, largest)),
         ("absolute-value", "with its sign lost (abs)", np.abs),
-        ("negative-dropped", "with negative entries set to 0", lambda g: np.maximum(g, 0)),
+        ("negative-dropped", "with negative entries set to 0", lambda g: np.clip(g, 0, None)),
         ("sign-only", "reduced to its sign", np.sign),
         ("gradient-normalised", "divided by its own norm", lambda g: g / np.sqrt(np.nansum(g**2))),
         ("gradient-squared", "squared", np.square),

@@ -105,7 +105,7 @@ def other_upstream(first: Case) -> Iterator[Hypothesis]:
         (
             "upstream-negative-dropped",
             "drops negative upstream gradients (as if max(0, upstream))",
-            lambda u: np.maximum(u, 0),
+            lambda u: np.clip(u, 0, None),
         ),
         ("upstream-sign-only", "uses only the sign of the upstream gradient", np.sign),
         ("upstream-squared", "has the upstream gradient in it twice (squared)", np.square),
