@@ -3,9 +3,10 @@
 What is sought are the simple statements and the expressions of the marked solutions that have two operations or more;
 where a solution has none, its statements of one. An operation is an operator, an index or a call, and a call with many
 arguments is as many operations as these less one. Python files are compared by their syntax trees, where layout,
-comments and brackets make no difference; with three operations or more, neither do the names of variables. All text
-files, and so docstrings and comments, are searched for the same, without spaces, line ends, comment signs and kinds of
-quotes.
+comments and brackets make no difference. Statements and the values they give, with two operations or more, and
+expressions with three are found under other names of variables, too, and with or without buffers (forms.py).
+All text files, and so docstrings and comments, are searched for the same words, without spaces, line ends, comment
+signs and kinds of quotes.
 """
 
 from __future__ import annotations
@@ -15,40 +16,46 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from handgrad.course.forms import form
 from handgrad.course.regions import Region
 
 OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript)
 IGNORED = re.compile(r"[\s#`\\]")
-KEPT_NAMES = ("self", "np")
+COMPUTING = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call, *OPERATIONS)
 
 
 def leaks(files: Mapping[str, bytes], regions: Iterable[Region]) -> list[str]:
     """One sentence for each place of the files that holds a solution's statement or expression."""
     trees: dict[str, str] = {}
+    forms: dict[str, str] = {}
     texts: dict[str, str] = {}
     sizes: set[tuple[type, int]] = set()
     for region in regions:
-        computing = _computing(ast.parse(region.code))
+        tree = ast.parse(region.code)
+        computing = _computing(tree)
         least = min(2, max((operations for _, operations in computing), default=0))
         for node, operations in computing:
-            if operations < least:
-                continue
-            sizes.add((type(node), operations))
-            for form in _forms(node, operations):
-                trees.setdefault(form, region.name)
-            if operations > 1 or isinstance(node, ast.stmt):
-                texts.setdefault(_squeezed(ast.unparse(node)), region.name)
+            if operations >= least:
+                sizes.add((type(node), operations))
+                trees.setdefault(ast.dump(node), region.name)
+                if operations > 1 or isinstance(node, ast.stmt):
+                    texts.setdefault(_squeezed(ast.unparse(node)), region.name)
+        for node, is_whole in _computed(tree):
+            text, operations = form(node)
+            if operations > 2 or (operations == 2 and is_whole):
+                forms.setdefault(text, region.name)
     found: dict[tuple[str, int, str], str] = {}
     for path, content in files.items():
         try:
             text = content.decode()
         except UnicodeDecodeError:
             continue
-        for node, operations in _computing(ast.parse(content)) if path.endswith(".py") else ():
-            if (type(node), operations) in sizes:
-                for form in _forms(node, operations):
-                    if form in trees:
-                        found.setdefault((path, node.lineno, trees[form]), ast.unparse(node))
+        tree = ast.parse(content if path.endswith(".py") else "")
+        known = [(node, trees.get(ast.dump(node))) for node, count in _computing(tree) if (type(node), count) in sizes]
+        known += [(node, forms.get(form(node)[0])) for node, _ in _computed(tree)]
+        for node, name in known:
+            if name is not None:
+                found.setdefault((path, node.lineno, name), ast.unparse(node))
         squeezed = _squeezed(text)
         for words, name in texts.items():
             if words in squeezed:
@@ -78,18 +85,15 @@ def _computing(tree: ast.AST) -> list[tuple[Any, int]]:
     return found[::-1]
 
 
-def _forms(node: ast.AST, operations: int) -> Iterator[str]:
-    """What the node is known by: its tree and, if there is enough of it, its tree with the variables numbered."""
-    tree = ast.dump(node)
-    yield tree
-    if operations > 2:
-        numbers: dict[str, str] = {}
-
-        def numbered(match: re.Match[str]) -> str:
-            name = match.group(1)
-            return f"Name({name if name in KEPT_NAMES else numbers.setdefault(name, str(len(numbers)))}"
-
-        yield re.sub(r"Name\(id='(\w+)'", numbered, tree)
+def _computed(tree: ast.AST) -> Iterator[tuple[Any, bool]]:
+    """What has a form: assignments and operations, each with whether it is a statement or all that one gives."""
+    wholes: set[ast.AST] = set()
+    for node in ast.walk(tree):  # the outer ones first
+        if isinstance(node, ast.stmt):
+            value = getattr(node, "value", None)
+            wholes |= {node, value, *(ast.iter_child_nodes(value) if isinstance(value, ast.Tuple | ast.Dict) else ())}
+        if isinstance(node, COMPUTING):
+            yield node, node in wholes
 
 
 def _squeezed(text: str) -> str:

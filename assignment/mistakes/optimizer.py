@@ -1,8 +1,8 @@
-"""Mistakes in a step of stochastic gradient descent."""
+"""Mistakes in a step of stochastic gradient descent, each as what the arrays of a step are multiplied by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -77,6 +77,16 @@ MISTAKES: dict[str, dict[str, str]] = {
 }
 
 
+DECAYING: dict[str, Callable[[Array], Array]] = {
+    "decay constant": np.ones_like,
+    "absolute": np.abs,
+    "decay of signs": np.sign,
+}
+"""What decays rather than the parameter itself."""
+
+UNDECAYED = ("decay decoupled", "decay after", "decay without lr", "decay of v", "no decay")
+
+
 def code(mistake: str, part: str) -> Callable[..., Any]:
     """The optimizer that makes the mistake."""
     return partial(Mistaken, mistake, {})
@@ -125,22 +135,14 @@ class Mistaken:
         rate = self.rate(name)
         if mistake == "accumulated":
             loss_gradient = self.total[name] = self.total.get(name, 0) + loss_gradient
-        g = self.decayed(w, self.seen(loss_gradient), rate)
+        decaying = DECAYING.get(mistake, np.asarray)
+        g = _combined(self.in_gradient(rate), (decaying(w), self.seen(loss_gradient)))
         before = self.v[name]
-        v = m * w + g if mistake == "v of w" else self.velocity(before, g)
-        if mistake == "lr in v" and m:
-            v, lr = m * before + lr * g, 1.0
-        elif mistake == "lr in v too" and m:
-            v = m * before + lr * g
+        v = _combined(self.in_velocity(lr), (w if mistake == "v of w" else before, g))
+        lr = 1.0 if mistake == "lr in v" and m else lr
         self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
-        update = self.direction(before, v, g, loss_gradient) if m else g
-        if mistake == "decay decoupled":
-            update = update + rate * w
-        w -= lr * update
-        if mistake == "decay without lr":
-            w -= rate * (w + lr * update)
-        elif mistake == "decay after":
-            w -= lr * rate * w
+        update = _combined(self.in_update(), (before, v, g, loss_gradient))
+        w[...] = _combined(self.in_parameter(lr, rate), (w, update))
 
     def seen(self, gradient: Array) -> Array:
         if self.mistake == "averaged":
@@ -157,56 +159,65 @@ class Mistaken:
         )
         return float(self.weight_decay if decays else 0.0)
 
-    def decayed(self, w: Array, g: Array, rate: float) -> Array:
-        """What should be g + rate w."""
-        mistake = self.mistake
-        if mistake in ("decay decoupled", "decay after", "decay without lr", "decay of v", "no decay"):
-            return g
-        factor = {"decay sign": -rate, "decay double": 2 * rate, "decay half": rate / 2, "decay squared": rate**2}.get(
-            mistake, rate
-        )
-        if mistake == "decay whole":
-            factor = float(rate > 0)
-        if mistake == "decay constant":
-            return g + rate
-        if mistake == "decay scales g":
-            return g + rate * g
-        if mistake in ("absolute", "decay of signs"):
-            return np.asarray(g + rate * (np.abs(w) if mistake == "absolute" else np.sign(w)))
-        return factor * w if mistake == "decay replaces" and rate else g + factor * w
+    def in_gradient(self, rate: float) -> Sequence[float]:
+        """What the parameter and the loss's gradient are multiplied by, for g."""
+        known: dict[str, Sequence[float]] = {
+            **dict.fromkeys(UNDECAYED, (0, 1)),
+            "decay sign": (-rate, 1),
+            "decay double": (2 * rate, 1),
+            "decay half": (rate / 2, 1),
+            "decay squared": (rate**2, 1),
+            "decay whole": (rate > 0, 1),
+            "decay scales g": (0, 1 + rate),
+            "decay replaces": (rate, rate == 0),
+        }
+        return known.get(self.mistake, (rate, 1))
 
-    def velocity(self, v: Array, g: Array) -> Array:
-        """What should be momentum v + g."""
+    def in_velocity(self, lr: float) -> Sequence[float]:
+        """What the velocity before and g are multiplied by, for the velocity."""
         m = float(self.momentum)
-        known: dict[str, Array] = {
-            "dampened": m * v + (1 - m) * g,
-            "sum": v + g,
-            "momentum on g": v + m * g,
-            "momentum on all": m * (v + g),
-            "v minus g": m * v - g,
-            "v negative": g - m * v,
-            "v twice": m * (m * v + g) + g,
-            "decay of v": (m + self.weight_decay) * v + g,
+        known: dict[str, Sequence[float]] = {
+            "lr in v": (m, lr),
+            "lr in v too": (m, lr),
+            "dampened": (m, 1 - m),
+            "sum": (1, 1),
+            "momentum on g": (1, m),
+            "momentum on all": (m, m),
+            "v minus g": (m, -1),
+            "v negative": (-m, 1),
+            "v twice": (m**2, 1 + m),
+            "decay of v": (m + self.weight_decay, 1),
         }
-        return known.get(self.mistake, m * v + g)
+        return known.get(self.mistake, (m, 1))
 
-    def direction(self, before: Array, v: Array, g: Array, loss_gradient: Array) -> Array:
-        """What should be v, or g + momentum v with nesterov."""
+    def in_update(self) -> Sequence[float]:
+        """What the velocity before, the velocity, g and the loss's gradient are multiplied by, for the update."""
         mistake, m = self.mistake, float(self.momentum)
-        if mistake == "no momentum":
-            return g
+        if mistake == "no momentum" or not m:
+            return 0, 0, 1, 0
         if mistake == "v late":
-            return before
-        if not (self.nesterov or mistake == "nesterov always"):
-            return v
-        known: dict[str, Array] = {
-            "nesterov ignored": v,
-            "nesterov without g": m * v,
-            "nesterov g + v": g + v,
-            "nesterov v + momentum g": v + m * g,
-            "nesterov plain g": loss_gradient + m * v,
+            return 1, 0, 0, 0
+        known: dict[str, Sequence[float]] = {
+            "nesterov ignored": (0, 1, 0, 0),
+            "nesterov without g": (0, m, 0, 0),
+            "nesterov g + v": (0, 1, 1, 0),
+            "nesterov v + momentum g": (0, 1, m, 0),
+            "nesterov plain g": (0, m, 0, 1),
         }
-        return known.get(mistake, g + m * v)
+        is_nesterov = self.nesterov or mistake == "nesterov always"
+        return known.get(mistake, (0, m, 1, 0)) if is_nesterov else (0, 1, 0, 0)
+
+    def in_parameter(self, lr: float, rate: float) -> Sequence[float]:
+        """What the parameter and the update are multiplied by, for the parameter."""
+        kept = 1 - lr * rate
+        known = {"decay decoupled": (kept, -lr), "decay without lr": (1 - rate, -lr), "decay after": (kept, -lr * kept)}
+        return known.get(self.mistake, (1.0, -lr))
+
+
+def _combined(multipliers: Sequence[float], arrays: Sequence[Array]) -> Array:
+    """The arrays' linear combination."""
+    parts = (factor * array for factor, array in zip(multipliers, arrays, strict=True) if factor)
+    return np.asarray(sum(parts, np.zeros_like(arrays[0])))
 
 
 def _number(text: str) -> float:
