@@ -62,8 +62,11 @@ def checks(target: str | None, shapes: list[tuple[int, ...]] | None) -> list[Che
     if "(" in path or target in LAYERS:
         return _of_expression(target if "(" in target else target + "()", shapes)
     if not rest:
-        hint = f"did you mean {target}.py?" if Path(target + ".py").exists() else "write module:Class"
-        raise TargetError(f"target {target}: expected an expression, a .py file or module:Class; {hint}")
+        hint = f"did you mean {target}.py?" if Path(target + ".py").exists() else "it is none of these"
+        raise TargetError(
+            f"target {target}: expected a layer such as ReLU or 'FC(4, 5)', a .py file or module:Class (or, in a "
+            f"handout, a task such as fc.backward); {hint}"
+        )
     return _in_module(_from_name(path), rest, shapes, path)
 
 

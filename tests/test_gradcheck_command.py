@@ -491,7 +491,10 @@ def test_files_that_cannot_be_used(text, message, student, capsys):
         (["nothing.py"], "nothing.py: no such file"),
         (["Foo(3)"], "there is no layer Foo"),
         (["FC(4)"], "missing a required argument: 'out_features'"),
-        (["fc"], "expected an expression, a .py file or module:Class"),
+        (
+            ["fc"],
+            "target fc: expected a layer such as ReLU or 'FC(4, 5)', a .py file or module:Class (or, in a handout",
+        ),
         (["nowhere:Thing"], "nowhere: cannot be imported"),
         (["handgrad.layers:Foo"], "handgrad.layers has no class Foo"),
         (["FC(4, 3)", "--input", "8by4"], "--input: expected sizes such as 8x4"),
