@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import handgrad
+from handgrad import interrupts
 from handgrad.assignment import importing
 from handgrad.assignment.blanks import blank_in_use
 from handgrad.commands.arguments import UsageError
@@ -36,10 +37,18 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command. Returns 0; 1 if training diverged or met a blank; 2 for bad usage or data; 130 after Ctrl-C."""
+    interrupts.as_usual()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        print(interrupts.MESSAGE, file=sys.stderr)
+        return interrupts.CODE
+
+
+def _run(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a class's name that the terminal cannot show
-    argv = list(sys.argv[1:] if argv is None else argv)
     commands = _commands()
     chosen = commands.get(argv[0]) if argv else None
     if chosen is not None and hasattr(chosen, "arranged"):
@@ -65,9 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0 if arguments.only_prints else 1  # what was trained so far is lost
         print(f"handgrad: error: {_sentence(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("handgrad: interrupted", file=sys.stderr)
-        return 130
 
 
 def _commands() -> dict[str, ModuleType]:

@@ -66,12 +66,17 @@ def prepare() -> None:
         sys.meta_path.insert(0, _Finder(parts, set() if command in WITHOUT_PARTS else set(parts)))
 
 
+def program() -> str:
+    """What was started: the name of a script without its suffix, or of a module."""
+    name = Path(sys.argv[0]).stem if sys.argv else ""
+    if name == "-m":
+        name = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv else ""
+    return name
+
+
 def _command() -> str | None:
     """The command of `handgrad COMMAND` or `python -m handgrad COMMAND`, "" of others of this package; else None."""
-    program = Path(sys.argv[0]).stem if sys.argv else ""
-    if program == "-m":
-        program = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv else ""
-    if program not in PROGRAMS:
+    if program() not in PROGRAMS:
         return None
     return next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
 

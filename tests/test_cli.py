@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -262,3 +263,14 @@ def test_a_run_that_diverges_leaves_its_history(tmp_path, monkeypatch, capsys):
     with np.errstate(all="ignore"):
         assert main(["train", "--epochs", "3", "--batch-size", "5000", "--lr", "1e38", "--out", "r"]) == 1
     assert "not finite" in capsys.readouterr().err and Path("r/history.csv").exists()
+
+
+def test_ctrl_c_while_it_is_imported_ends_a_command_without_a_traceback():
+    command = [sys.executable, "-v", "-m", "handgrad", "--version"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not process.stderr.readline().startswith("import 'numpy"):
+        pass
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130 and out == ""
+    assert "handgrad: interrupted" in err and "Traceback" not in err
