@@ -133,7 +133,7 @@ def _zip(data: bytes, wanted: list[str]) -> _Taken:
     taken = _Taken()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [member for member in archive.infolist() if _is_named(member, taken) and not member.is_dir()]
             places = _places([member.filename for member in members], wanted, taken)
             for member in members:
                 if member.filename in places:
@@ -141,6 +141,14 @@ def _zip(data: bytes, wanted: list[str]) -> _Taken:
     except (*DAMAGED, OSError):
         raise SubmissionError("expected a zip, and this is none or is damaged") from None
     return taken
+
+
+def _is_named(member: zipfile.ZipInfo, taken: _Taken) -> bool:
+    """Whether the member is called what zipfile says, which cuts a name at a zero byte."""
+    if "\0" not in member.orig_filename:
+        return True
+    taken.leave(_shown(member.orig_filename), "its name holds a zero byte")
+    return False
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: str, taken: _Taken) -> None:

@@ -132,6 +132,12 @@ class TestRefused:
         assert found.files == {"train.py": b""}
         assert "leads out" in found.notes[0]
 
+    def test_a_name_with_a_zero_byte(self) -> None:
+        data = zipped({"model.py-old": b"bad", "train.py": b""}).replace(b"model.py-old", b"model.py\0old")
+        found = read(data, WANTED)
+        assert found.files == {"train.py": b""}
+        self.note(found, "model.py\\x00old", "zero byte")
+
     def test_other_spellings(self) -> None:
         found = read(zipped({"Model.py": b"", "train.py": b""}), WANTED)
         assert found.files == {"train.py": b""}
