@@ -37,6 +37,7 @@ def add(commands: Any) -> None:
     p.add_argument(
         "--secret", metavar="TEXT", help="the course's secret or a file with it, as for handgrad grade (a new one)"
     )
+    p.add_argument("--overwrite", action="store_true", help="write over what lies in --out")
     p.add_argument("--strict", action="store_true", help="give no score where the system lacks a lock of the sandbox")
     p.add_argument(
         "--deadline-visibility",
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source) if arguments.source else Path(handgrad.__file__).parent
     out = Path(arguments.out or ("autograder.zip" if platform == "gradescope" else platform))
     settings = _settings(arguments)
+    if not arguments.overwrite:
+        _must_be_free(out)
     if platform == "gradescope":
         files = usable(gradescope.package, source, settings)
         with written(out) as file:
@@ -92,6 +95,14 @@ def _checked(arguments: argparse.Namespace) -> str:
 def _settings(arguments: argparse.Namespace) -> Settings:
     secret = secrets.token_bytes(32) if arguments.secret is None else usable(read_secret, arguments.secret, Path())
     return Settings(secret.hex(), arguments.deadline_visibility or gradescope.VISIBILITIES[0], arguments.strict)
+
+
+def _must_be_free(out: Path) -> None:
+    """UsageError if something would be written over, or beside it."""
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out}: expected a new or empty folder; add --overwrite to write into this one")
+    if out.is_file():
+        raise UsageError(f"{out} is there already; add --overwrite to replace it")
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

@@ -351,6 +351,8 @@ def test_when_gradescope_shows_results_can_be_chosen(tmp_path):
 
 def test_actions_checks_part_by_part_and_holds_no_secret(tmp_path):
     assert main(["autograder", "--for", "actions", "--out", str(tmp_path)]) == 0
+    assert main(["autograder", "--for", "actions", "--out", str(tmp_path)]) == 2
+    assert main(["autograder", "--for", "actions", "--out", str(tmp_path), "--overwrite"]) == 0
     workflow = (tmp_path / ".github/workflows/handgrad.yml").read_text()
     runs = [line.partition("run: ")[2] for line in workflow.splitlines() if "run: bash" in line]
     assert runs == [f"bash .github/check.sh {part.name}" for part in assignment_of(SOURCE).parts]
@@ -377,6 +379,17 @@ def test_a_source_that_cannot_grade_is_refused(tmp_path, capsys):
     assert main(["autograder", "--for", "gradescope", "--out", str(out), "--source", str(tree)]) == 2
     assert "with a file grading/platforms/run.py, there is none" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("platform", ["actions", "autolab", "gradescope"])
+def test_what_lies_there_is_not_written_over(platform, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    out = mine if platform == "gradescope" else tmp_path
+    assert main(["autograder", "--for", platform, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert f"{out}" in error and "add --overwrite to" in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [mine] and mine.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
