@@ -101,8 +101,10 @@ class Sequential(Container):
         With labels y the last node is the loss, by default SoftmaxCE(). Without, `upstream` is the gradient by the
         model's output. ValueError for both, or for neither unless the output is a single number.
         """
-        from handgrad.trace import Trace
-
+        try:
+            from handgrad.trace import Trace
+        except ModuleNotFoundError:  # as in a handout
+            raise ImportError("Sequential.trace: a handout comes without tracing, handgrad.trace") from None
         if loss is not None and not isinstance(loss, Loss):
             raise TypeError(f"Sequential.trace: loss must be a Loss such as SoftmaxCE(), got {loss!r}")
         if y is None:

@@ -47,7 +47,7 @@ def add(commands: Any) -> None:
     p.add_argument("--epochs", type=whole_from(1), default=30, help="(30)")
     p.add_argument("--batch-size", type=whole_from(1), default=64, metavar="ROWS", help="(64)")
     p.add_argument("--seed", type=whole_from(0), default=0, help="of the initial weights and the shuffling (0)")
-    p.add_argument("--threads", type=whole_from(1), help="for matrix products (as many as help, see docs/training.md)")
+    p.add_argument("--threads", type=whole_from(1), help="for matrix products (as many as help)")
     p.add_argument("--monitor", action="store_true", help="draw gradients, updates, zeros and the first weights, too")
     p.add_argument("--out", metavar="DIR", help="folder for the results (a new one in runs/)")
     p.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in --out")

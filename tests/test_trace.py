@@ -581,3 +581,9 @@ def test_a_graph_that_nobody_could_read_is_not_drawn():
 def test_a_loss_must_be_one():
     with pytest.raises(TypeError, match=r"loss must be a Loss such as SoftmaxCE\(\), got <class"):
         Sequential(FC(2, 2)).trace(np.ones((1, 2)), [0], loss=SoftmaxCE)
+
+
+def test_a_handout_says_that_it_comes_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "handgrad.trace", None)
+    with pytest.raises(ImportError, match=r"^Sequential\.trace: a handout comes without tracing"):
+        Sequential(ReLU()).trace([[1.0]])
