@@ -29,8 +29,8 @@ OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript, as
 IGNORED = ("ctx", "type_comment", "kind", "annotation", "simple")
 
 
-def form(node: ast.AST) -> tuple[str, int]:
-    """The node as text, its variables numbered, and its number of operations.
+def form(node: ast.AST, *, buffers: bool = False) -> tuple[str, int]:
+    """The node as text, its variables numbered, and its number of operations; as written with its `buffers`, or plain.
 
     Variables are names, attributes of self and entries by name, p["W"]; the names of functions and methods are kept.
     An operation is an operator, an index, an attribute such as .T, a call, and each number among its arguments. An
@@ -45,12 +45,12 @@ def form(node: ast.AST) -> tuple[str, int]:
             return f"[{', '.join(map(text, node))}]"
         if not isinstance(node, ast.AST):
             return repr(node)
-        node = _plain(node)
+        node = node if buffers else _plain(node)
         variable = _variable(node)
         if variable:
             return f"v{numbers.setdefault(variable, len(numbers))}"
         if isinstance(node, ast.Call):
-            arguments = [*node.args, *(keyword for keyword in node.keywords if keyword.arg not in BUFFERS)]
+            arguments = [*node.args, *(keyword for keyword in node.keywords if buffers or keyword.arg not in BUFFERS)]
             count += 1 + sum(isinstance(argument, ast.Constant) for argument in node.args)
             function = node.func
             is_method = isinstance(function, ast.Attribute)
@@ -86,9 +86,8 @@ def _variable(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         name = _dotted(node)
         return name if name.startswith("self.") else ""
-    is_entry = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
-    if is_entry and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-        return f"{node.value.id}[{node.slice.value}]"
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Constant):
+        return f"{node.value.id}[{node.slice.value}]" if isinstance(node.slice.value, str) else ""
     return ""
 
 
@@ -96,7 +95,9 @@ def _dotted(node: ast.AST) -> str:
     """`np.add` of a name or its attribute; "" for any other node."""
     if isinstance(node, ast.Name):
         return node.id
-    return f"{node.value.id}.{node.attr}" if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    return (
+        f"{node.value.id}.{node.attr}" if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    )
 
 
 def _is_of_module(node: ast.AST) -> bool:

@@ -44,6 +44,9 @@ def leaks(files: Mapping[str, bytes], regions: Iterable[Region]) -> list[str]:
             text, operations = form(node)
             if operations > 2 or (operations == 2 and is_whole):
                 forms.setdefault(text, region.name)
+            text, operations = form(node, buffers=True)
+            if operations > 2:
+                forms.setdefault(text, region.name)
     found: dict[tuple[str, int, str], str] = {}
     for path, content in files.items():
         try:
@@ -52,7 +55,8 @@ def leaks(files: Mapping[str, bytes], regions: Iterable[Region]) -> list[str]:
             continue
         tree = ast.parse(content if path.endswith(".py") else "")
         known = [(node, trees.get(ast.dump(node))) for node, count in _computing(tree) if (type(node), count) in sizes]
-        known += [(node, forms.get(form(node)[0])) for node, _ in _computed(tree)]
+        for buffers in (False, True) if "out=" in text else (False,):
+            known += [(node, forms.get(form(node, buffers=buffers)[0])) for node, _ in _computed(tree)]
         for node, name in known:
             if name is not None:
                 found.setdefault((path, node.lineno, name), ast.unparse(node))

@@ -3,14 +3,17 @@
 import ast
 import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from running import run
+from submissions.plain import PLAIN
 
 import handgrad
 from handgrad.assignment.assignment import Assignment, AssignmentError, Part, Task, as_toml, read
@@ -368,6 +371,11 @@ def handout():
     return skeleton(SOURCE)
 
 
+@pytest.fixture(scope="module")
+def marked():
+    return regions(SOURCE)
+
+
 def test_results_and_the_secret_among_them_do_not_get_into_a_handout(source, tmp_path, capsys):
     (tmp_path / "submissions" / "ada" / "layers").mkdir(parents=True)
     shutil.copy(source / "layers" / "relu.py", tmp_path / "submissions" / "ada" / "layers")
@@ -379,6 +387,7 @@ def test_results_and_the_secret_among_them_do_not_get_into_a_handout(source, tmp
 def test_the_handout_has_blanks_and_nothing_that_was_left_out(handout):
     text = {path: content.decode() for path, content in handout.items() if not path.endswith((".npz", ".zip"))}
     assert not any("SOLUTION" in content for content in text.values())
+    assert not any(re.search(r"\bdocs/\w", content) for path, content in text.items() if path.endswith((".py", ".md")))
     for task in assignment_of(SOURCE).tasks:
         holders = [path for path, content in text.items() if f'NotImplementedError("{task.name}")' in content]
         assert holders == [assignment_of(SOURCE).part(task.name).file]
@@ -478,6 +487,50 @@ def test_a_planted_leak_is_found(source, capsys, tmp_path, file, text):
     code, _, err = run(capsys, "handout", tmp_path / "handout", "--source", source)
     assert code == 2 and (f"{file}:{line + 2}" in err or f"{file}:{line + 3}" in err), err
     assert " away: " in err and not (tmp_path / "handout").exists()
+
+
+RENAMED = {
+    "relu.forward": "POSITIVE = lambda z: np.maximum(z, 0)",
+    "fc.forward": "def f(p, a):\n    return a @ p['W'].T + p['b']",
+    "sequential.forward": "for one in ones:\n    h = one.forward(h)",
+    "softmax_ce.backward": "d[...] = np.divide(c / len(e), t)\nd -= y * c",
+    "sgd.step": "if n:\n    add_scaled(p, -rate, v, other)",
+    "train.update": "_, found = net.backward(cost.backward())",
+}
+
+
+@pytest.mark.parametrize(("task", "code"), RENAMED.items(), ids=RENAMED)
+def test_a_solution_is_found_under_other_names_and_without_buffers(marked, task, code):
+    found = leaks({"old.py": code.encode()}, marked)
+    assert any(f" gives {task} away: " in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return y",
+        "x = y",
+        "y = f(x)",
+        "n = n + 1",
+        "if x > 0:\n    pass",
+        "y = 1 - y",
+        "y = layer.forward(x)",
+        "z = x @ w",
+    ],
+)
+def test_what_everybody_writes_is_no_solution(marked, code):
+    assert leaks({"some.py": function(code).encode()}, marked) == []
+
+
+def test_neither_is_a_plain_solution_given_away(handout):
+    """The tasks as a good student writes them; formulas that the documentation gives are in quotes."""
+    solutions = [SimpleNamespace(name=name, code=textwrap.dedent(code)) for name, code in PLAIN.items()]
+    code = {path: content for path, content in handout.items() if path.startswith(("assignment/", "checking/"))}
+    documented = {"upstream*y*(1-y)", "upstream*(x>0)"}
+    product_and_sum = r": \S+ \* \S+ \+ \S+$"
+    found = [line for line in leaks(code, solutions) if line.rpartition(": ")[2] not in documented]
+    found = [line for line in found if not re.search(product_and_sum, line) or "mistakes" in line]
+    assert found == []
 
 
 def test_an_unmarked_solution_is_found_where_it_stands(source, capsys, tmp_path):
