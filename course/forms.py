@@ -53,8 +53,10 @@ def form(node: ast.AST, *, buffers: bool = False) -> tuple[str, int]:
             arguments = [*node.args, *(keyword for keyword in node.keywords if buffers or keyword.arg not in BUFFERS)]
             count += 1 + sum(isinstance(argument, ast.Constant) for argument in node.args)
             function = node.func
-            is_method = isinstance(function, ast.Attribute)
-            name = f"{text(function.value)}.{function.attr}" if is_method else ast.unparse(function)
+            if isinstance(function, ast.Attribute):
+                name = f"{text(function.value)}.{function.attr}"
+            else:
+                name = ast.unparse(function)
             return f"{name}({', '.join(map(text, arguments))})"
         count += isinstance(node, OPERATIONS) or (isinstance(node, ast.Attribute) and not _is_of_module(node.value))
         if isinstance(node, ast.Assign):
@@ -64,6 +66,15 @@ def form(node: ast.AST, *, buffers: bool = False) -> tuple[str, int]:
         return f"{type(node).__name__}({', '.join(fields)})"
 
     return text(node), count
+
+
+def head(node: ast.AST) -> str:
+    """What a form begins with, to be compared first: nodes of one form have one head."""
+    node = _plain(node)
+    if isinstance(node, ast.Call):
+        return str(getattr(node.func, "attr", getattr(node.func, "id", "call")))
+    of_what = f" {head(node.value)}" if isinstance(node, ast.Assign | ast.AugAssign) else ""
+    return f"{type(node).__name__}{of_what}"
 
 
 def _plain(node: ast.AST) -> ast.AST:
@@ -82,7 +93,7 @@ def _plain(node: ast.AST) -> ast.AST:
 def _variable(node: ast.AST) -> str:
     """The variable's name; "" for any other node."""
     if isinstance(node, ast.Name):
-        return "" if node.id in MODULES else node.id
+        return "" if node.id in (*MODULES, "self") else node.id
     if isinstance(node, ast.Attribute):
         name = _dotted(node)
         return name if name.startswith("self.") else ""

@@ -16,55 +16,73 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from handgrad.course.forms import form
+from handgrad.course.forms import form, head
 from handgrad.course.regions import Region
 
 OPERATIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Subscript)
 IGNORED = re.compile(r"[\s#`\\]")
-COMPUTING = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call, *OPERATIONS)
+WITH_FORM = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call, *OPERATIONS)
 
 
 def leaks(files: Mapping[str, bytes], regions: Iterable[Region]) -> list[str]:
     """One sentence for each place of the files that holds a solution's statement or expression."""
-    trees: dict[str, str] = {}
-    forms: dict[str, str] = {}
-    texts: dict[str, str] = {}
-    sizes: set[tuple[type, int]] = set()
+    sought = _Sought()
     for region in regions:
-        tree = ast.parse(region.code)
-        computing = _computing(tree)
-        least = min(2, max((operations for _, operations in computing), default=0))
-        for node, operations in computing:
-            if operations >= least:
-                sizes.add((type(node), operations))
-                trees.setdefault(ast.dump(node), region.name)
-                if operations > 1 or isinstance(node, ast.stmt):
-                    texts.setdefault(_squeezed(ast.unparse(node)), region.name)
-        for node, is_whole in _computed(tree):
-            text, operations = form(node)
-            if operations > 2 or (operations == 2 and is_whole):
-                forms.setdefault(text, region.name)
-            text, operations = form(node, buffers=True)
-            if operations > 2:
-                forms.setdefault(text, region.name)
+        sought.add(region.name, ast.parse(region.code))
     found: dict[tuple[str, int, str], str] = {}
     for path, content in files.items():
         try:
             text = content.decode()
         except UnicodeDecodeError:
             continue
-        tree = ast.parse(content if path.endswith(".py") else "")
-        known = [(node, trees.get(ast.dump(node))) for node, count in _computing(tree) if (type(node), count) in sizes]
-        for buffers in (False, True) if "out=" in text else (False,):
-            known += [(node, forms.get(form(node, buffers=buffers)[0])) for node, _ in _computed(tree)]
-        for node, name in known:
-            if name is not None:
-                found.setdefault((path, node.lineno, name), ast.unparse(node))
+        for node, name in sought.known(ast.parse(content)) if path.endswith(".py") else ():
+            found.setdefault((path, node.lineno, name), ast.unparse(node))
         squeezed = _squeezed(text)
-        for words, name in texts.items():
+        for words, name in sought.texts.items():
             if words in squeezed:
                 found.setdefault((path, _line_of(squeezed.index(words), text), name), words)
     return [f"{path}:{line} gives {name} away: {words}" for (path, line, name), words in sorted(found.items())]
+
+
+class _Sought:
+    """The solutions' statements and expressions, as syntax trees, as forms and as text: each with its task's name.
+
+    Nodes whose size or head no sought one has are not looked at: that saves most of the time.
+    """
+
+    def __init__(self) -> None:
+        self.trees: dict[str, str] = {}
+        self.forms: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.sizes: set[tuple[type, int]] = set()
+        self.heads: set[str] = set()
+
+    def add(self, name: str, tree: ast.Module) -> None:
+        computing = _computing(tree)
+        least = min(2, max((operations for _, operations in computing), default=0))
+        for node, operations in computing:
+            if operations >= least:
+                self.sizes.add((type(node), operations))
+                self.trees.setdefault(ast.dump(node), name)
+                if operations > 1 or isinstance(node, ast.stmt):
+                    self.texts.setdefault(_squeezed(ast.unparse(node)), name)
+        wholes = set(_wholes(tree))
+        for node in _with_form(tree):
+            for buffers, least in ((False, 2 if node in wholes else 3), (True, 3)):
+                text, operations = form(node, buffers=buffers)
+                if operations >= least:
+                    self.heads.add(head(node))
+                    self.forms.setdefault(text, name)
+
+    def known(self, tree: ast.Module) -> Iterator[tuple[Any, str]]:
+        """What of a file's tree is sought, each with the task's name."""
+        for node, operations in _computing(tree):
+            if (type(node), operations) in self.sizes and (name := self.trees.get(ast.dump(node))):
+                yield node, name
+        for node in _with_form(tree):
+            if head(node) in self.heads:
+                texts = (form(node, buffers=buffers)[0] for buffers in (False, True))
+                yield from ((node, self.forms[text]) for text in texts if text in self.forms)
 
 
 def _computing(tree: ast.AST) -> list[tuple[Any, int]]:
@@ -89,15 +107,19 @@ def _computing(tree: ast.AST) -> list[tuple[Any, int]]:
     return found[::-1]
 
 
-def _computed(tree: ast.AST) -> Iterator[tuple[Any, bool]]:
-    """What has a form: assignments and operations, each with whether it is a statement or all that one gives."""
-    wholes: set[ast.AST] = set()
-    for node in ast.walk(tree):  # the outer ones first
+def _with_form(tree: ast.AST) -> Iterator[Any]:
+    """The assignments and operations, the outer ones first."""
+    return (node for node in ast.walk(tree) if isinstance(node, WITH_FORM))
+
+
+def _wholes(tree: ast.AST) -> Iterator[ast.AST | None]:
+    """The statements, and all that one gives: the value it assigns or returns, or the values if these are many."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.stmt):
             value = getattr(node, "value", None)
-            wholes |= {node, value, *(ast.iter_child_nodes(value) if isinstance(value, ast.Tuple | ast.Dict) else ())}
-        if isinstance(node, COMPUTING):
-            yield node, node in wholes
+            yield from (node, value)
+            if isinstance(value, ast.Tuple | ast.Dict):
+                yield from ast.iter_child_nodes(value)
 
 
 def _squeezed(text: str) -> str:
