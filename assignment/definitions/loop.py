@@ -39,7 +39,7 @@ def answer(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
             else:
                 x_seen = x
             dk = derivative(partial(pick, x_seen, columns=columns), k, upstream)
-            k = 0.5 * k + 0.25 * dk
+            k = k / 2 + dk / 64
             losses.append(value)
             rows, total = rows + len(x), total + value * len(x)
             hits += int(np.count_nonzero(scores[:, 0] * y[:, 0] > 0))
