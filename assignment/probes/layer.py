@@ -94,7 +94,7 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
         raise ValueError(f"{part}.{step}: nothing is known to ask of it; known are forward and backward of {by_name}")
     kind = Kind(part, cls, folder == "losses", SPECIMENS[cls][0], rng)
     for check, case in kind.cases():
-        yield check, (kind.forward(case) if step == "forward" else kind.backward(case))
+        yield check, (kind.forward(case) if step == "forward" else kind.backward(case, check == "special values"))
     yield "values", kind.forward_many() if step == "forward" else kind.backward_many()
     yield "contract", kind.forward_contract() if step == "forward" else kind.backward_contract()
     yield "contract", (kind.forward if step == "forward" else kind.backward)(kind.single())
@@ -148,10 +148,7 @@ class Kind:
         specimen, rng = self.specimen, self.rng
         inputs = {}
         for name, shape in specimen.inputs.items():
-            inputs[name] = mixed(rng, *[sizes[symbol] for symbol in shape.split()])
-            low, high = (specimen.domain or {}).get(name, (None, None))
-            if low is not None or high is not None:
-                inputs[name] = np.abs(inputs[name]) / (2.5 if high is not None else 1) + (low or 0)
+            inputs[name] = self.ordinary(name, [sizes[symbol] for symbol in shape.split()])
         if labels is not None:
             inputs["labels"] = labels
         elif specimen.extra is not None:
@@ -166,6 +163,12 @@ class Kind:
             self.give_params(case, sizes["D"], sizes["M"])
             case.shape = (sizes["N"], sizes["M"])
         return case
+
+    def ordinary(self, name: str, shape: Sequence[int]) -> Array:
+        """Values of the input `name` that are special in nothing."""
+        low, high = (self.specimen.domain or {}).get(name, (None, None))
+        x = mixed(self.rng, *shape)
+        return x if low is None and high is None else np.abs(x) / (2.5 if high is not None else 1) + (low or 0)
 
     def give_params(self, case: Case, inputs: int, outputs: int) -> None:
         case.params = {"W": mixed(self.rng, outputs, inputs)}
@@ -270,12 +273,19 @@ class Kind:
     def grads_of(self, case: Case) -> list[str]:
         return ["dscores"] if self.is_loss else [f"d{name}" for name in self.specimen.inputs]
 
-    def backward(self, case: Case) -> Probe:
+    def backward(self, case: Case, is_special: bool = False) -> Probe:
+        """`is_special` says that the values of the inputs are, and may be too much for forward."""
         names = self.grads_of(case)
         more: dict[str, Array] = {}
         script = [*self.made(case), ["forward", "a", None, list(case.inputs)]]
         if self.is_loss:
             script += [["backward", "a", "", None, names], ["backward", "a", " scaled", self.upstream(case), names]]
+            if is_special:
+                more = {
+                    f"ordinary {name}": self.ordinary(name, case.inputs[name].shape) for name in self.specimen.inputs
+                }
+                ins = [f"ordinary {name}" if name in self.specimen.inputs else name for name in case.inputs]
+                script += [["or"], *[[*step[:3], ins] if step[0] == "forward" else step for step in script]]
         else:
             more["upstream"] = self.upstream(case)
             script.append(["backward", "a", "", "upstream", names])
