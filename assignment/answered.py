@@ -18,18 +18,22 @@ LEANS = "leans"
 """The item of a finding that can be another task's fault: without that one's help the answer was right."""
 
 
-def report_on(task: str, seed: int) -> Report:
-    """Puts the probes of a task to the code that is importable as `handgrad`. One finding says what is wrong."""
+def report_on(task: str, seed: int, *, names_single: bool = False) -> Report:
+    """Puts the probes of a task to the code that is importable as `handgrad`. One finding says what is wrong.
+
+    `names_single` says that this code names single precision, and need be right to that only.
+    """
     rng = np.random.default_rng([seed, zlib.crc32(task.encode())])
     found: list[Finding] = []
     wrong: list[Given] = []
     right: list[Given] = []
     for check, probe in probes_of(task, rng):
-        finding, answer = _looked_at(task, check, probe)
+        allows_single = names_single or probe.is_single
+        finding, answer = _looked_at(task, check, probe, allows_single)
         if finding is not None:
             found.append(finding)
         if answer is not None:
-            (right if finding is None else wrong).append(Given(check, probe, answer))
+            (right if finding is None else wrong).append(Given(check, probe, answer, allows_single=allows_single))
     if not found:
         return Report(task, seed)
     first = next((finding for finding in found if finding.item != LEANS), found[0])
@@ -40,7 +44,9 @@ def report_on(task: str, seed: int) -> Report:
     return Report(task, seed, findings=[first])
 
 
-def _looked_at(task: str, check: str, probe: Probe) -> tuple[Finding | None, dict[str, Array] | None]:
+def _looked_at(
+    task: str, check: str, probe: Probe, allows_single: bool
+) -> tuple[Finding | None, dict[str, Array] | None]:
     """What is wrong with the answer to one probe, None where nothing is; and the answer, None where there is none."""
     try:
         answer = run(probe)
@@ -49,7 +55,7 @@ def _looked_at(task: str, check: str, probe: Probe) -> tuple[Finding | None, dic
         place = f" at {raised.place}" if raised.place else ""
         return Finding(task, "crash", type(error).__name__, f"{raised}{place}.", f"in {check}"), None
     wanted = answers(probe)
-    verdicts = {n: judge(arrays, wanted[n], single=probe.is_single) for n, arrays in attempts(answer)}
+    verdicts = {n: judge(arrays, wanted[n], allows_single=allows_single) for n, arrays in attempts(answer)}
     first, last = verdicts.get(0, Verdict(False, "it raised an error")), list(verdicts.values())[-1]
     if first.right:
         return None, answer

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from handgrad.assignment import importing
+from handgrad.assignment import importing, original
 from handgrad.assignment.answered import report_on
+from handgrad.assignment.precision import names_single
 from handgrad.checking.contract import GRADIENTS
 from handgrad.checking.report import Report
 from handgrad.checking.targets import Check, TargetError, checks
@@ -49,7 +50,8 @@ def checks_of(file: str, tasks: Sequence[str]) -> list[Check]:
     if file in importing.failures:
         raise TargetError(importing.failures[file])
     if not is_layer(file):
-        return [Check(task, partial(_answered, task), _mathematics(task)) for task in tasks]
+        single = _names_single(file)
+        return [Check(task, partial(_answered, task, single), _mathematics(task)) for task in tasks]
     found = checks(str(importing.ROOT / file), None)
     forward = [replace(check, name=check.name + FORWARD, run=partial(_forward, check)) for check in found]
     return [*forward, *(found if any(task.endswith(".backward") for task in tasks) else [])]
@@ -60,8 +62,16 @@ def _forward(check: Check, *, skip: tuple[str, ...], **options: Any) -> Report:
     return check.run(skip=(*skip, GRADIENTS), **options)
 
 
-def _answered(task: str, *, seed: int, **options: Any) -> Report:
-    return report_on(task, seed)
+def _names_single(file: str) -> bool:
+    try:
+        given = original.read(importing.ROOT).parts[file]
+    except original.OriginalError:
+        given = b""  # `handgrad doctor` tells of it
+    return names_single((importing.ROOT / file).read_bytes(), given)
+
+
+def _answered(task: str, single: bool, *, seed: int, **options: Any) -> Report:
+    return report_on(task, seed, names_single=single)
 
 
 def _mathematics(task: str) -> dict[str, str]:

@@ -11,12 +11,16 @@ from handgrad.assignment.probes import attempts
 from handgrad.assignment.words import about, missing
 from handgrad.params import Array
 
-DOUBLE, SINGLE = 1e-11, 1e-4
+DOUBLE = 1e-11
 """How far an entry may be off, as a share of the largest entry of its array. Honest rounding stays a thousand times
-below the first, differences a thousand times above it."""
+below, differences a thousand times above it."""
 
-SMALLEST = 1e-3
-"""The largest entry that an array is taken to have at least, so that rounding errors about zero are none."""
+SINGLE = 1e-5
+"""The same in single precision, as a share of the largest entry of all arrays: what is left where large numbers cancel,
+such as a gradient of one entry, has few digits of its own. Honest rounding needs a third of it at most."""
+
+SMALLEST, SMALLEST_SINGLE = 1e-3, 0.1
+"""The largest entry that there is taken to be at least, so that rounding errors about zero are none."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,17 @@ class Verdict:
     sentence: str = ""
     wrong: str = ""
     is_single: bool = False
-    """Whether an array was computed in single precision, and judged so."""
+    """Whether an array is right to single precision only."""
 
 
-def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, single: bool = False) -> Verdict:
+def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, allows_single: bool = False) -> Verdict:
     """Whether the arrays of one attempt are the expected ones: the same names, shapes and numbers.
 
-    `single` is for probes whose own arrays are of single precision.
+    Arrays of single precision need be right to single precision only. `allows_single` says that all arrays need: those
+    that they were computed from were of single precision, or the code that computed them names it.
     """
     is_single = False
+    largest = max(map(_largest, expected.values()), default=0.0)
     # What was changed in place is told first: other wrong numbers may follow from it.
     for name, right in sorted(expected.items(), key=lambda item: not item[0].endswith("afterwards")):
         if name not in arrays:
@@ -46,9 +52,10 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, single:
             return Verdict(False, f"{name} must hold real numbers, got dtype {got.dtype}", name)
         if got.shape != right.shape:
             return Verdict(False, f"{name} must have the shape {right.shape}, got {got.shape}", name)
-        if _is_near(got, right, SINGLE if single else DOUBLE):
+        if _is_near(got, right, DOUBLE * max(SMALLEST, _largest(right))):
             continue
-        if not (_fits_single(got) and _is_near(got, right, SINGLE)):
+        may_be_single = allows_single or (got.dtype.kind == "f" and got.dtype.itemsize == 4)
+        if not (may_be_single and _is_near(got, right, SINGLE * max(SMALLEST_SINGLE, largest))):
             return Verdict(False, about(name, _difference(got, right)), name)
         is_single = True
     unexpected = sorted(arrays.keys() - expected.keys())
@@ -58,13 +65,13 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, single:
 
 
 def best(
-    answer: Mapping[str, Array], expected: Mapping[str, Array], *, forgiving: bool, single: bool = False
+    answer: Mapping[str, Array], expected: Mapping[str, Array], *, forgiving: bool, allows_single: bool = False
 ) -> Verdict:
     """The verdict on the first attempt; where `forgiving`, a later one that is right counts as well."""
     right = {attempt.number: attempt.arrays for attempt in attempts(expected)}
     verdict = Verdict(False, "it raised an error", "")
     for number, arrays in reversed([a for a in attempts(answer) if a.number in right and (forgiving or a.number == 0)]):
-        verdict = judge(arrays, right[number], single=single)
+        verdict = judge(arrays, right[number], allows_single=allows_single)
         if verdict.right:
             return verdict
     return verdict
@@ -75,18 +82,19 @@ def first_attempt(answer: Mapping[str, Array]) -> Mapping[str, Array]:
     return next((attempt.arrays for attempt in attempts(answer) if attempt.number == 0), {})
 
 
-def _is_near(got: Array, right: Array, tolerance: float) -> bool:
-    """Whether every entry is off by no more than `tolerance` of the largest; infinities must be the same."""
-    b = right.astype(np.float64)
+def _is_near(got: Array, right: Array, most: float) -> bool:
+    """Whether no entry is off by more than `most`; what is not finite must be the same."""
+    a, b = got.astype(np.float64), right.astype(np.float64)
     finite = np.isfinite(b)
     with np.errstate(invalid="ignore"):
-        off = np.abs(got.astype(np.float64) - b)
-        if finite.all():
-            largest = float(np.abs(b).max(initial=0.0))
-            return bool((off <= tolerance * max(SMALLEST, largest)).all())  # NaN is never <=
-        largest = float(np.abs(b[finite]).max(initial=0.0))
-        is_same = (off[finite] <= tolerance * max(SMALLEST, largest)).all() and (got[~finite] == b[~finite]).all()
-        return bool(is_same)
+        is_near = (np.abs(a - b)[finite] <= most).all()  # NaN is never <=
+    return bool(is_near) and np.array_equal(a[~finite], b[~finite], equal_nan=True)
+
+
+def _largest(array: Array) -> float:
+    """The largest of the finite entries, by absolute value."""
+    b = array.astype(np.float64)
+    return float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
 
 
 def _difference(got: Array, right: Array) -> str:
@@ -97,9 +105,3 @@ def _difference(got: Array, right: Array) -> str:
     worst = np.unravel_index(np.argmax(np.where(np.isfinite(off), off, np.inf)), b.shape)
     place = f"entry [{', '.join(map(str, worst))}] " if worst else ""
     return f"{place}must be {b[worst]:.6g}, got {a[worst]:.6g}"
-
-
-def _fits_single(array: Array) -> bool:
-    """Whether every entry is one of single precision."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool((array.astype(np.float32).astype(np.float64) == array).all())

@@ -20,12 +20,13 @@ CHECKER = Limits(cpu=20, wall=60.0)
 
 @dataclass(frozen=True)
 class Seen:
-    """A probe, its answer, and whether that is right."""
+    """A probe, its answer, whether that is right, and whether it need be to single precision only."""
 
     check: str
     probe: Probe
     answer: Answer
     verdict: Verdict
+    allows_single: bool
 
     @property
     def failure(self) -> Failure | None:
@@ -34,7 +35,7 @@ class Seen:
     @property
     def given(self) -> mistakes.Given:
         message = None if self.failure is None else self.failure.message
-        return mistakes.Given(self.check, self.probe, self.answer.arrays, message)
+        return mistakes.Given(self.check, self.probe, self.answer.arrays, message, self.allows_single)
 
 
 def causes(

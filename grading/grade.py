@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.assignment.assignment import Assignment, Part, Task
 from handgrad.assignment.blanks import UNREADABLE, blanks_in
 from handgrad.assignment.judge import Verdict, best
+from handgrad.assignment.precision import names_single
 from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
 from handgrad.grading.causes import Seen, causes
 from handgrad.grading.policy import Flag, flags, may_vary
@@ -49,6 +50,8 @@ class Asked:
     probes: list[Probe]
     answers: list[Answer]
     expected: list[dict[str, Array]]
+    names_single: bool = False
+    """Whether the part's code names single precision, and need be right to that only."""
     forgiving: bool = False
     """Whether attempts count that do not lean on the part's other tasks, because one of those is wrong."""
     judged: dict[bool, list[Verdict]] = field(default_factory=dict)
@@ -57,12 +60,23 @@ class Asked:
     def verdicts(self) -> list[Verdict]:
         if self.forgiving not in self.judged:
             self.judged[self.forgiving] = [
-                best(answer.arrays, expected, forgiving=self.forgiving, single=probe.is_single)
+                best(answer.arrays, expected, forgiving=self.forgiving, allows_single=allows_single)
                 if answer.failure is None
                 else Verdict(False, answer.failure.message)
-                for probe, answer, expected in zip(self.probes, self.answers, self.expected, strict=True)
+                for answer, expected, allows_single in zip(
+                    self.answers, self.expected, self.allows_single(), strict=True
+                )
             ]
         return self.judged[self.forgiving]
+
+    def allows_single(self) -> list[bool]:
+        """Whether each answer need be right to single precision only."""
+        return [self.names_single or probe.is_single for probe in self.probes]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether an answer is right to single precision only where the probe is of double precision."""
+        return any(v.is_single and not p.is_single for p, v in zip(self.probes, self.verdicts(), strict=True))
 
     def by_check(self) -> dict[str, bool]:
         """Whether all probes of each check are right."""
@@ -123,11 +137,12 @@ class Grader:
             return _unasked(part, _forbidden(part, forbidden))
 
         repeats = may_vary(text(content), text(given))
+        single = names_single(content, given)
         runs, logs = self._asked(part, {**self._asked_tree, part.file: content}, digest, repeats, result)
         for same in runs:  # only now is there anything in this process that is right
             expected = [expected_of(probe) for probe in same[0].probes]
             for one in same:
-                one.expected = expected
+                one.expected, one.names_single = expected, single
         asked = [min(same, key=lambda one: points_for(one.by_check(), one.task.points)) for same in runs]
         forgive(asked)
         log = "\n".join(dict.fromkeys(text.strip() for text in logs if text.strip()))
@@ -162,10 +177,11 @@ class Grader:
     def _task(self, asked: Asked, part: Part, content: bytes, result: Result) -> TaskResult:
         checks = asked.by_check()
         task = TaskResult(asked.task.name, points_for(checks, asked.task.points), asked.task.points, checks)
-        if any(verdict.is_single for verdict in asked.verdicts()):
+        if asked.is_single:
             task.notes.append("computed in single precision, and judged so")
             result.flags.append(f"{part.file}: {task.name} is right to single precision only (numeric)")
-        seen = [Seen(*one) for one in zip(asked.checks, asked.probes, asked.answers, asked.verdicts(), strict=True)]
+        columns = asked.checks, asked.probes, asked.answers, asked.verdicts(), asked.allows_single()
+        seen = [Seen(*one) for one in zip(*columns, strict=True)]
         if all(_is_blank(one.answer, part) for one in seen) and task.name in _blanks(part, content):
             task.sentences.append(BLANK)
         elif self.explains and not all(one.verdict.right for one in seen):

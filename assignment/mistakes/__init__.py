@@ -40,6 +40,8 @@ class Given:
     probe: Probe
     arrays: Mapping[str, Array] = field(default_factory=dict)
     error: str | None = None
+    allows_single: bool = False
+    """Whether the arrays need be those of a mistake to single precision only."""
 
 
 def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> list[str]:
@@ -78,7 +80,9 @@ def _equals(given: Given, mistake: Mistake) -> bool:
         return bool(mistake.error) and given.error.endswith(mistake.error)
     if not mistake.arrays:
         return False
-    return judge(first_attempt(given.arrays), first_attempt(mistake.arrays), single=given.probe.is_single).right
+    return judge(
+        first_attempt(given.arrays), first_attempt(mistake.arrays), allows_single=given.allows_single
+    ).right
 
 
 def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
