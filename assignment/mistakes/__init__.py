@@ -16,8 +16,8 @@ from handgrad.assignment.judge import first_attempt, judge
 from handgrad.assignment.probes import CHECKS, KINDS, Probe, run
 from handgrad.params import Array
 
-VALUES, OTHERS = 5, 2
-"""Answers that known mistakes are tried on: to questions about values, and of each other check."""
+MOST_ASKED, FEW = 5, 2
+"""Answers of each check that known mistakes are tried on; of the other checks where values are wrong already."""
 
 MOST = 3
 """So many known mistakes are named."""
@@ -48,11 +48,12 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
     """The known mistakes that the wrong answers to a task come of, in sentences: the fewest that explain the most.
 
     A mistake that explains wrong answers by coincidence is not named: where values are wrong it must explain one of
-    these, and where they are right it must give them, too.
+    these, and where they are right, it must give them, too, and what else is right of the checks that are not.
     """
-    tried = [one for one in wrong if one.check == "values"][:VALUES]
+    tried = [one for one in wrong if one.check == "values"][:MOST_ASKED]
     first = set(range(len(tried)))
-    tried += [one for check in CHECKS[1:] for one in [w for w in wrong if w.check == check][:OTHERS]]
+    others = FEW if first else MOST_ASKED
+    tried += [one for check in CHECKS[1:] for one in [w for w in wrong if w.check == check][:others]]
     explains: dict[str, set[int]] = {}
     for number, one in enumerate(tried):
         for mistake in mistakes(task, one.probe):
@@ -60,8 +61,9 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
                 explains.setdefault(mistake.sentence, set()).add(number)
     if first:
         explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & first}
-    values = [one for one in right if one.check == "values" and first_attempt(one.arrays)]
-    for one in values[:VALUES] if explains else []:
+    checks = {"values"} if first else {"values", *(one.check for one in tried)}
+    must = [one for one in right if one.check in checks and first_attempt(one.arrays)]
+    for one in must if explains else []:
         same = {mistake.sentence for mistake in mistakes(task, one.probe) if _equals(one, mistake)}
         explains = {sentence: numbers for sentence, numbers in explains.items() if sentence in same}
     found: list[str] = []
@@ -80,9 +82,7 @@ def _equals(given: Given, mistake: Mistake) -> bool:
         return bool(mistake.error) and given.error.endswith(mistake.error)
     if not mistake.arrays:
         return False
-    return judge(
-        first_attempt(given.arrays), first_attempt(mistake.arrays), allows_single=given.allows_single
-    ).right
+    return judge(first_attempt(given.arrays), first_attempt(mistake.arrays), allows_single=given.allows_single).right
 
 
 def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:

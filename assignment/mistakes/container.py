@@ -55,7 +55,10 @@ MISTAKES: dict[str, dict[str, str]] = {
         "grads of last": "only the last layer's gradients are returned: collect those of all layers",
         "grads of first": "only the first layer's gradients are returned: collect those of all layers",
         "no grads": "the layers' parameter gradients are not returned: collect those of all layers",
-        "skips first": "the first layer is skipped in backward",
+        **dict.fromkeys(
+            ("skips first", "skips first, zeros", "skips first, names shifted", "skips first, caches shifted"),
+            "the first layer is skipped in backward: the loop goes down to layer 0",
+        ),
         "skips last": "the last layer is skipped in backward",
         "skips plain": "layers without parameters are skipped in backward; their Jacobian is part of the chain too",
         "accumulated": "gradients of an earlier backward are added: begin anew in each call",
@@ -117,13 +120,16 @@ class Chain:
     def run(self) -> None:
         mistake, count = self.mistake, len(self.layers)
         order = list(range(count)) if mistake == "front to back" else list(range(count))[::-1]
+        caches = [layer.cache for layer in self.layers]
         if mistake == "caches reversed":
-            caches = [layer.cache for layer in self.layers]
-            for layer, cache in zip(self.layers, reversed(caches), strict=True):
-                layer.cache = cache
+            caches = caches[::-1]
+        elif mistake == "skips first, caches shifted":
+            caches = caches[-1:] + caches[:-1]
+        for layer, cache in zip(self.layers, caches, strict=True):
+            layer.cache = cache
         dx = u = np.ones_like(self.upstream) if mistake == "ones" else self.upstream
         for i in order:
-            is_skipped = {"skips first": i == 0, "skips last": i == count - 1}.get(mistake, False)
+            is_skipped = (mistake.startswith("skips first") and i == 0) or (mistake == "skips last" and i == count - 1)
             if is_skipped or (mistake == "skips plain" and not self.layers[i].params):
                 continue
             for _ in range(2 if mistake == "dx twice" else 1):
@@ -146,6 +152,7 @@ class Chain:
         with_params = [n for n, layer in enumerate(self.layers) if layer.params]
         position = {
             "names from one": i + 1,
+            "skips first, names shifted": i - 1,
             "names reversed": count - 1 - i,
             "names by order": with_params.index(i) if i in with_params else i,
         }.get(mistake, i)
@@ -156,6 +163,8 @@ class Chain:
 
     def result(self) -> tuple[Array, dict[str, Array]]:
         mistake, found = self.mistake, self.input_gradients or [self.upstream]
+        if mistake == "skips first, zeros" and self.layers:
+            self.grads |= {f"0.{key}": np.zeros_like(array) for key, array in self.layers[0].params.items()}
         dx = {
             "dx is upstream": self.upstream,
             "dx of last": found[0],

@@ -48,12 +48,23 @@ def _rows(scores: Array, labels: Array, p: Array | None = None) -> Array:
     return np.asarray(-(_targets(scores, labels) * np.log(_softmax(scores) if p is None else p)).sum(axis=1))
 
 
+def _loss_of(z: Array, targets: Array, form: str) -> Any:
+    """The loss of scores `z`, shifted or not, in one of the FORMS: where exp over- or underflows they give others."""
+    total = np.exp(z).sum(axis=1, keepdims=True)
+    log_p = np.log(np.exp(z) / total) if "p, then log" in form else z - np.log(total)
+    terms = targets * log_p
+    return -(np.where(targets > 0, terms, 0) if "at labels" in form else terms).sum(axis=1).mean()
+
+
 def _only(condition: Any, value: Any) -> Any:
     """The value where the mistake can be made at all."""
     if not condition:
         raise ValueError("the mistake cannot be made at these sizes")
     return value
 
+
+FORMS = ("log p", "log p at labels", "p, then log", "p, then log at labels")
+"""Of writing the loss: -log p as z - log(total) or of p itself, times the targets or only where these are not 0."""
 
 FC: dict[str, tuple[str, Formula]] = {
     "truncated": (
@@ -256,6 +267,27 @@ SOFTMAX_CE: dict[str, tuple[str, Formula]] = {
         "exp is summed over the whole batch; each row has a sum of its own, axis 1",
         lambda p, s, t: _rows(s, t, _shared_total(s)).mean(),
     ),
+    **{
+        f"one maximum, {form}": (
+            "one maximum is taken off all rows, and exp of the others becomes 0; take off each row's own, axis 1",
+            lambda p, s, t, form=form: _loss_of(s - s.max(), _targets(s, t), form),
+        )
+        for form in FORMS
+    },
+    **{
+        f"no shift, {form}": (
+            "exp overflows, or all of a row becomes 0: take each row's maximum off its scores first, p stays the same",
+            lambda p, s, t, form=form: _loss_of(s, _targets(s, t), form),
+        )
+        for form in FORMS
+    },
+    **{
+        f"log of 0, {form}": (
+            "p becomes 0, and its log infinite: take log p = z - log(sum of exp(z)) instead",
+            lambda p, s, t, form=form: _loss_of(s - s.max(axis=1, keepdims=True), _targets(s, t), form),
+        )
+        for form in FORMS[2:]
+    },
     "twice softmax": (
         "softmax is applied twice: scores are logits",
         lambda p, s, t: _rows(s, t, _softmax(_softmax(s))).mean(),
