@@ -13,10 +13,11 @@ import scipy.special
 
 import handgrad
 from handgrad.assignment import answered
-from handgrad.assignment.judge import best, judge
+from handgrad.assignment.judge import Verdict, best, judge
 from handgrad.assignment.mistakes import Given, known, mistakes
 from handgrad.assignment.mistakes.container import MISTAKES
 from handgrad.assignment.mistakes.container import code as mistaken
+from handgrad.assignment.precision import names_single
 from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
 from handgrad.assignment.probes.probe import taken
 from handgrad.cli import main
@@ -242,6 +243,19 @@ def test_the_students_check_judges_as_the_grader_does(monkeypatch):
         assert best(nearly(probe), run(probe), forgiving=False).right == is_right
 
 
+def test_the_students_check_takes_single_precision_where_the_file_names_it(monkeypatch):
+    monkeypatch.setattr(answered, "run", lambda probe: {name: a * (1 + 1e-7) for name, a in run(probe).items()})
+    assert answered.report_on("sequential.forward", 0).findings
+    assert not answered.report_on("sequential.forward", 0, names_single=True).findings
+
+
+@pytest.mark.parametrize("task", ["train.forward", "train.update"])
+def test_the_numbers_of_the_toy_loop_do_not_grow(task):
+    for seed in range(5):
+        for _, probe in probes_of(task, np.random.default_rng(seed)):
+            assert max(np.abs(array).max(initial=0) for array in run(probe).values()) < 1000
+
+
 def test_values_are_asked_at_large_sizes_and_in_many_calls():
     for task in TASKS:
         rng = np.random.default_rng(4)
@@ -342,12 +356,33 @@ def test_the_judge_takes_rounding_and_refuses_differences():
 
 def test_the_judge_takes_single_precision_and_notes_it():
     right = np.random.default_rng(0).standard_normal(5)
-    verdict = judge({"y": right.astype(np.float32)}, {"y": right})
-    assert verdict.right and verdict.is_single
-    assert judge({"y": right.astype(np.float32).astype(np.float64)}, {"y": right}).right
-    assert not judge({"y": right + 1e-6}, {"y": right}).right
-    assert not judge({"y": -right.astype(np.float32)}, {"y": right}).right
+    single = right.astype(np.float32)
+    assert judge({"y": single}, {"y": right}) == Verdict(True, is_single=True)
+    assert not judge({"y": single.astype(float)}, {"y": right}).right
+    assert judge({"y": single.astype(float)}, {"y": right}, allows_single=True) == Verdict(True, is_single=True)
+    assert judge({"y": right}, {"y": right}, allows_single=True) == Verdict(True)
+    for wrong in (right + 1e-4, -single, right.astype(np.float16), single.astype(np.float16)):
+        assert not judge({"y": wrong}, {"y": right}, allows_single=True).right
     assert judge({"y": np.array([-0.0])}, {"y": np.array([0.0])}).right
+
+
+def test_whole_numbers_are_not_taken_for_single_precision():
+    assert not judge({"y": np.array([1000.0, 0.5])}, {"y": np.array([1000.001, 0.5])}).right
+
+
+def test_single_precision_that_cancels_is_judged_by_the_numbers_that_do():
+    right = {"dW": np.array([[300.0, 200.0]]), "db": np.array([0.02])}
+    assert judge({**right, "db": np.array([0.02001], np.float32)}, right).right
+    assert not judge({**right, "db": np.array([0.03], np.float32)}, right).right
+
+
+@pytest.mark.parametrize("code", ["x.astype(np.float32)", "np.zeros(3, 'f4')", "from numpy import single", "a = 'f'"])
+def test_code_that_names_single_precision_is_known(code):
+    assert names_single(code.encode())
+    assert not names_single(code.encode(), given=code.encode())
+    assert names_single(f"{code}\n{code}".encode(), given=code.encode())
+    for prose in (f"# {code}", f'"""{code}"""', '"float32"', 'f"{x:f}"', "np.float16(x)", "np.float64(x)", f"{code} ("):
+        assert not names_single(prose.encode()), prose
 
 
 def test_points_need_right_values():
@@ -381,6 +416,13 @@ BUGS = [
         "    dx, own = layer.backward(upstream)\n    upstream = dx\n    grads.update(own)\nreturn upstream, grads",
         "lack the position",
     ),
+    (
+        "sequential.backward",
+        "grads = {}\nfor i, layer in reversed(list(enumerate(self.layers[1:]))):\n"
+        "    upstream, own = layer.backward(upstream)\n"
+        "    grads.update({f'{i}.{name}': gradient for name, gradient in own.items()})\nreturn upstream, grads",
+        "the first layer is skipped",
+    ),
     ("sgd.step", "w += self.lr * gradient", "the sign of the step is wrong"),
     (
         "train.forward",
@@ -413,6 +455,33 @@ def test_one_error_costs_once(grader, wrong, code, right):
     tasks = graded(grader, {wrong: code})
     assert tasks[wrong].points == 0
     assert tasks[right].points == tasks[right].out_of, tasks[right].sentences
+
+
+ONE_MAXIMUM = """
+z = scores - scores.max()
+log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+onehot = np.eye(classes)[labels] if labels.ndim == 1 else labels
+self.cache = np.exp(log_p), onehot
+return float(-(onehot * log_p).sum() / rows)
+"""
+
+
+def test_extreme_scores_that_are_too_much_for_forward_cost_backward_nothing(grader):
+    right = "p, onehot = self.recall()\nreturn upstream * (p - onehot) / len(p)"
+    tasks = graded(grader, {"softmax_ce.forward": ONE_MAXIMUM, "softmax_ce.backward": right})
+    assert tasks["softmax_ce.backward"].points == tasks["softmax_ce.backward"].out_of
+    assert [check for check, right in tasks["softmax_ce.forward"].checks.items() if not right] == ["special values"]
+    assert tasks["softmax_ce.forward"].sentences[0].startswith("one maximum is taken off all rows")
+
+
+def test_a_mistake_of_backwards_own_costs_where_forward_fails_at_extreme_scores(grader):
+    own = "p, onehot = self.recall()\nreturn upstream * (p - np.eye(p.shape[1])[onehot.argmax(axis=1)]) / len(p)"
+    for forward in ({}, {"softmax_ce.forward": ONE_MAXIMUM}):
+        plain = {"softmax_ce.forward": ONE_MAXIMUM.replace("max()", "max(axis=1, keepdims=True)")}
+        tasks = graded(grader, {**plain, **forward, "softmax_ce.backward": own})
+        assert [check for check, right in tasks["softmax_ce.backward"].checks.items() if not right] == [
+            "special values"
+        ]
 
 
 def test_a_forward_that_caches_nothing_costs_points(grader):
@@ -615,10 +684,26 @@ def test_a_blank_is_told_where_it_keeps_other_work_from_being_asked(grader, blan
     assert backward.sentences[0] == "raises NotImplementedError in layers/relu.py, line 22: relu.forward"
 
 
-def test_single_precision_is_looked_at_by_people(grader):
-    file, content = written({"sigmoid.backward": "return (upstream * y * (1 - y)).astype(np.float32), {}"})
-    result = grader.grade({file: content}, "a digest", only=["sigmoid"])
-    assert result.points == ASSIGNMENT.part("sigmoid").points
+SINGLE = [
+    {"sigmoid.backward": "return (upstream * y * (1 - y)).astype(np.float32), {}"},
+    {
+        "softmax_ce.backward": "exp, total, labels = self.recall()\np = (exp / total).astype('f')\n"
+        "onehot = np.zeros(p.shape)\nif labels.ndim == 2:\n    onehot += labels\nelse:\n"
+        "    onehot.reshape(-1)[labels] = 1\nreturn upstream * (p - onehot) / len(p)"
+    },
+    {
+        "sequential.forward": "self.cache = caches = []\nx = x.astype(np.float32)\nfor layer in self.layers:\n"
+        "    x = layer.forward(x)\n    caches.append(layer.cache)\nreturn x"
+    },
+]
+
+
+@pytest.mark.parametrize("codes", SINGLE, ids=lambda codes: next(iter(codes)))
+def test_single_precision_is_looked_at_by_people(grader, codes):
+    file, content = written(codes)
+    part = ASSIGNMENT.part(next(iter(codes)))
+    result = grader.grade({file: content}, "a digest", only=[part.name])
+    assert result.points == part.points, [task.sentences for task in result.parts[0].tasks]
     assert any("single precision" in flag for flag in result.flags)
 
 
