@@ -251,7 +251,7 @@ def test_the_students_check_takes_single_precision_where_the_file_names_it(monke
 
 @pytest.mark.parametrize("task", ["train.forward", "train.update"])
 def test_the_numbers_of_the_toy_loop_do_not_grow(task):
-    for seed in range(5):
+    for seed in range(2):
         for _, probe in probes_of(task, np.random.default_rng(seed)):
             assert max(np.abs(array).max(initial=0) for array in run(probe).values()) < 1000
 
@@ -474,14 +474,11 @@ def test_extreme_scores_that_are_too_much_for_forward_cost_backward_nothing(grad
     assert tasks["softmax_ce.forward"].sentences[0].startswith("one maximum is taken off all rows")
 
 
-def test_a_mistake_of_backwards_own_costs_where_forward_fails_at_extreme_scores(grader):
+def test_a_mistake_of_backwards_own_costs_where_forward_fails_at_extreme_scores(blank):
     own = "p, onehot = self.recall()\nreturn upstream * (p - np.eye(p.shape[1])[onehot.argmax(axis=1)]) / len(p)"
-    for forward in ({}, {"softmax_ce.forward": ONE_MAXIMUM}):
-        plain = {"softmax_ce.forward": ONE_MAXIMUM.replace("max()", "max(axis=1, keepdims=True)")}
-        tasks = graded(grader, {**plain, **forward, "softmax_ce.backward": own})
-        assert [check for check, right in tasks["softmax_ce.backward"].checks.items() if not right] == [
-            "special values"
-        ]
+    grader = Grader(blank, ASSIGNMENT, b"a secret", explains=False)
+    tasks = graded(grader, {"softmax_ce.forward": ONE_MAXIMUM, "softmax_ce.backward": own})
+    assert [check for check, right in tasks["softmax_ce.backward"].checks.items() if not right] == ["special values"]
 
 
 def test_a_forward_that_caches_nothing_costs_points(grader):
