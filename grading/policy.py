@@ -16,33 +16,27 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
+from handgrad.grading.bindings import name_of, root_of, words
+from handgrad.grading.numeric import numeric
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-DIFFERENTIATORS = _words("""
+DIFFERENTIATORS = words("""
     torch jax jaxlib autograd tensorflow keras mygrad tinygrad theano pytensor aesara chainer mxnet casadi sympy
     numdifftools algopy autodidact flax equinox paddle mindspore cupy nnabla tangent pyadolc micrograd
 """)
-INTERNALS = _words("inspect gc ctypes cffi dis opcode importlib builtins __main__ marshal pickle code codeop")
-OUTSIDE = _words("""
+INTERNALS = words("inspect gc ctypes cffi dis opcode importlib builtins __main__ marshal pickle code codeop")
+OUTSIDE = words("""
     os io pathlib shutil glob tempfile subprocess multiprocessing socket ssl urllib http requests asyncio threading
     _thread concurrent signal atexit resource fcntl mmap select pty platform runpy pkgutil site
 """)
-CODE_OF_TEXT = _words("eval exec compile __import__")
-WALKS = _words("""
+CODE_OF_TEXT = words("eval exec compile __import__")
+WALKS = words("""
     __globals__ __subclasses__ __mro__ __bases__ __builtins__ __code__ __closure__ __loader__ __spec__ __getattribute__
     f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile monitoring
     modules __array_function__ __array_ufunc__ __array_priority__
 """)
 MAX_LENGTH = 100_000
-COMPARISONS = _words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
-READERS = _words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
-COMPLEX = _words("complex complex64 complex128 cdouble csingle clongdouble c8 c16")
-FORWARDS = _words("forward predict __call__")
-TINY = 1e-3
-"""A constant at most this large that something is divided by looks like a difference's step."""
+COMPARISONS = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
+READERS = words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
 
 
 VARYING = set(
@@ -109,7 +103,7 @@ def _varying(text: str) -> Counter[str]:
             words += [word for alias in node.names for word in alias.name.split(".")]
             words += (getattr(node, "module", None) or "").split(".")
         elif isinstance(node, ast.Name | ast.Attribute):
-            words.append(_name(node))
+            words.append(name_of(node))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             words.append(node.value)
     return Counter(word for word in words if word in VARYING)
@@ -130,7 +124,7 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
     for node in nodes:
         for what, kind in _looked_at(node, names):
             yield Flag(getattr(node, "lineno", 1), what, kind)
-    yield from _numeric(nodes)
+    yield from (Flag(line, what, "numeric") for line, what in numeric(tree))
 
 
 def _parsed(path: str, text: str) -> ast.Module | None:
@@ -172,11 +166,11 @@ def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
     elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
         for target in targets:
-            if isinstance(target, ast.Attribute) and _root(target) in numpy:
+            if isinstance(target, ast.Attribute) and root_of(target) in numpy:
                 yield f"changes NumPy: {ast.unparse(target)}", "tampering"
     elif isinstance(node, ast.Attribute) and node.attr in WALKS:
         yield f"looks into the interpreter: {node.attr}", "tampering"
-    elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "__stdout__") and _root(node) == "sys":
+    elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "__stdout__") and root_of(node) == "sys":
         yield f"takes hold of sys.{node.attr}", "tampering"
     elif isinstance(node, ast.Name) and node.id in ("__builtins__", "__loader__"):
         yield f"looks into the interpreter: {node.id}", "tampering"
@@ -203,7 +197,7 @@ def _imported(module: str) -> Iterator[tuple[str, str]]:
 
 
 def _called(call: ast.Call, numpy: set[str]) -> Iterator[tuple[str, str]]:
-    name = _name(call.func)
+    name = name_of(call.func)
     first = call.args[0] if call.args else None
     literal = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
     if name in ("__import__", "import_module") and literal is not None:
@@ -212,114 +206,11 @@ def _called(call: ast.Call, numpy: set[str]) -> Iterator[tuple[str, str]]:
         yield f"calls {name}", "tampering"
         if literal is not None and name != "__import__":  # look into the text as well
             yield from ((flag.what, flag.kind) for flag in _flags("", literal))
-    elif name in ("setattr", "delattr") and first is not None and _root(first) in numpy:
+    elif name in ("setattr", "delattr") and first is not None and root_of(first) in numpy:
         yield f"changes NumPy: {name} of {ast.unparse(first)}", "tampering"
-    elif name == "open" or (name in READERS and _root(call.func) in numpy):
+    elif name == "open" or (name in READERS and root_of(call.func) in numpy):
         yield f"reads or writes a file: {name}", "outside"
-    elif name in ("_exit", "abort", "kill", "fork") or (name == "exit" and _root(call.func) == "sys"):
+    elif name in ("_exit", "abort", "kill", "fork") or (name == "exit" and root_of(call.func) == "sys"):
         yield f"ends or starts a process: {name}", "outside"
     elif name in ("globals", "vars") and isinstance(call.func, ast.Name) and not call.args:
         yield f"looks into the interpreter: {name}()", "tampering"
-
-
-def _numeric(nodes: list[ast.AST]) -> Iterator[Flag]:
-    """Backwards that call forward, directly or through the file's own functions, or take a small step."""
-    functions: dict[str, list[ast.FunctionDef]] = {}
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef):
-            functions.setdefault(node.name, []).append(node)
-    steps = {*_small_names(nodes), *_small_parameters(nodes, functions)}
-    forward = {function.name for function in _reached("forward", functions)}
-    for function in _reached("backward", functions):
-        via = "" if function.name == "backward" else f" (in {function.name})"
-        for node in ast.walk(function):
-            if isinstance(node, ast.Attribute | ast.Name | ast.Constant) and _called_name(node) in FORWARDS:
-                yield Flag(node.lineno, f"backward calls {_called_name(node)}{via}", "numeric")
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "self":
-                yield Flag(node.lineno, f"backward calls forward{via}", "numeric")
-            elif isinstance(node, ast.Attribute | ast.Name | ast.Constant) and _is_complex(node):
-                yield Flag(node.lineno, f"backward computes with complex numbers{via}", "numeric")
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _step(node.right, steps):
-                yield Flag(node.lineno, f"backward divides by a small step{via}", "numeric")
-            elif isinstance(node, ast.For | ast.While | ast.comprehension | ast.ListComp | ast.DictComp):
-                for call in (inner for inner in ast.walk(node) if isinstance(inner, ast.Call)):
-                    name = _name(call.func)
-                    if name in forward:
-                        yield Flag(call.lineno, f"backward calls {name} of forward in a loop{via}", "numeric")
-
-
-def _reached(start: str, functions: dict[str, list[ast.FunctionDef]]) -> list[ast.FunctionDef]:
-    """The functions of the file named `start`, and those they call by name."""
-    reached = list(functions.get(start, []))
-    seen = {start, "forward", "backward"}
-    for function in reached:  # which grows as it is walked over
-        for node in ast.walk(function):
-            name = _name(node.func) if isinstance(node, ast.Call) else ""
-            if name not in seen:
-                seen.add(name)
-                reached += functions.get(name, [])
-    return reached
-
-
-def _small_names(nodes: list[ast.AST]) -> Iterator[str]:
-    """What the file calls a small constant, be it a variable, an attribute or an argument's default."""
-    for node in nodes:
-        if isinstance(node, ast.Assign) and _tiny(node.value):
-            yield from (_name(target) for target in node.targets)
-        elif isinstance(node, ast.arguments):
-            positional = [*node.posonlyargs, *node.args]
-            pairs = [*zip(positional[::-1], node.defaults[::-1], strict=False)]
-            pairs += [(name, value) for name, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value]
-            yield from (name.arg for name, value in pairs if _tiny(value))
-
-
-def _small_parameters(nodes: list[ast.AST], functions: dict[str, list[ast.FunctionDef]]) -> Iterator[str]:
-    """The parameters of the file's own functions that some call gives a small constant."""
-    at: dict[tuple[str, int], set[str]] = {}
-    for name, same in functions.items():
-        for function in same:
-            arguments = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
-            for place, argument in enumerate(arguments[arguments[:1] == ["self"] :]):
-                at.setdefault((name, place), set()).add(argument)
-    for node in nodes:
-        if isinstance(node, ast.Call):
-            yield from (keyword.arg for keyword in node.keywords if keyword.arg and _tiny(keyword.value))
-            for place, value in enumerate(node.args):
-                if _tiny(value):
-                    yield from at.get((_name(node.func), place), ())
-
-
-def _called_name(node: ast.Attribute | ast.Name | ast.Constant) -> str:
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else ""
-    return _name(node)
-
-
-def _is_complex(node: ast.Attribute | ast.Name | ast.Constant) -> bool:
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, complex) or (isinstance(node.value, str) and node.value in COMPLEX)
-    return _name(node) in COMPLEX or (isinstance(node, ast.Attribute) and node.attr == "imag")
-
-
-def _step(node: ast.expr, named: set[str]) -> bool:
-    """Whether `node` is a small constant, a name of one, or a multiple of it: eps, 2 * eps, 1e-6."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return _step(node.left, named) or _step(node.right, named)
-    return _tiny(node) or _name(node) in named
-
-
-def _tiny(node: ast.expr) -> bool:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):  # 10**-6
-        return isinstance(node.right, ast.UnaryOp) and isinstance(node.right.op, ast.USub)
-    return isinstance(node, ast.Constant) and isinstance(node.value, float) and 0 < node.value <= TINY
-
-
-def _name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _root(node: ast.expr) -> str:
-    """The name an attribute begins with: np of np.linalg.norm."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""

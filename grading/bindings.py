@@ -1,0 +1,249 @@
+"""What the names of a file are bound to, read off its syntax tree whatever the order of the statements.
+
+A name stands for all that is bound to it in its function, an attribute of `self` for all that the file binds to it,
+a parameter for what the file's own calls hand over.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Key: TypeAlias = tuple[ast.AST | str | None, str]
+"""A name with the function it belongs to (None: the module); an attribute with "self"; (a function, "return")."""
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LIBRARIES = words("numpy scipy math operator functools itertools random")
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+CALLED_FROM_OUTSIDE = words("forward backward __init__ __call__")
+SAME = 8
+"""So many functions of one name are looked at, those furthest down."""
+BOUND = 200
+"""So many bindings of one name are looked at, those furthest down."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One thing that a name is bound to, or that is put into it."""
+
+    value: ast.expr | None
+    """None for what only the caller knows."""
+    index: ast.expr | None = None
+    """The place it is put at, if it is put into an array."""
+    tests: tuple[ast.expr, ...] = ()
+    """The conditions it is put there under."""
+    added: bool = False
+    """Whether it is added or subtracted in place."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node stands."""
+
+    unit: ast.AST | None = None
+    """The function or method of the module's top; what is nested in one belongs to it."""
+    loops: tuple[ast.AST, ...] = ()
+    tests: tuple[ast.expr, ...] = ()
+    is_class_body: bool = False
+
+
+class Bindings:
+    """The names, functions and imports of a file."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.place: dict[ast.AST, Place] = {}
+        self.imported: dict[str, str] = {}
+        """The package that each imported name is from."""
+        self.functions: dict[str, list[Function]] = {}
+        """The file's functions under every name they are given; a class has none of its own."""
+        self.bound: dict[Key, list[Binding]] = {}
+        for node in self._placed(tree):
+            self._bind(node)
+        for node in self.place:
+            if isinstance(node, ast.Call):
+                self._hand_over(node)
+        for node in self.place:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                self._bind_rest(node)
+
+    def key(self, node: ast.expr) -> Key | None:
+        """Under which key `bound` holds a name or attribute; None if it holds nothing of it."""
+        key: Key | None = None
+        if isinstance(node, ast.Name):
+            key = (self.place[node].unit, node.id)
+            key = key if key in self.bound else (None, node.id)
+        elif isinstance(node, ast.Attribute) and name_of(node.value) not in self.imported:
+            key = ("self", node.attr)
+        return key if key in self.bound else None
+
+    def bindings(self, node: ast.expr) -> list[Binding]:
+        """What a name or an attribute is bound to; nothing for any other expression."""
+        key = self.key(node)
+        return self.bound[key] if key else []
+
+    def is_library(self, node: ast.expr) -> bool:
+        """Whether it is a function of NumPy, SciPy or the standard library: np.exp, an imported exp, abs."""
+        root = root_of(node)
+        if root in self.imported:
+            return self.imported[root] in LIBRARIES
+        return isinstance(node, ast.Name) and node.id not in self.functions and hasattr(builtins, node.id)
+
+    def _placed(self, tree: ast.Module) -> Iterator[ast.AST]:
+        """All nodes, each after its place is known."""
+        stack: list[tuple[ast.AST, Place]] = [(tree, Place())]
+        while stack:
+            node, place = stack.pop()
+            self.place[node] = place
+            yield node
+            inner = place
+            if isinstance(node, ast.ClassDef):
+                inner = replace(place, is_class_body=place.unit is None)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                inner = replace(place, unit=place.unit or node, is_class_body=False)
+            elif isinstance(node, ast.If | ast.While | ast.IfExp):
+                inner = replace(place, tests=(*place.tests, node.test))
+            if isinstance(node, LOOPS):
+                inner = replace(inner, loops=(*place.loops, node))
+            for child in ast.iter_child_nodes(node):
+                is_outside = isinstance(node, ast.For | ast.comprehension) and child is node.iter
+                around = place.loops[:-1] if isinstance(node, ast.comprehension) else place.loops
+                stack.append((child, replace(inner, loops=around) if is_outside else inner))
+
+    def _bind(self, node: ast.AST) -> None:
+        place = self.place[node]
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self._define(node.name, node)
+            case ast.ClassDef():
+                self.functions.setdefault(node.name, [])
+            case ast.Import():
+                for alias in node.names:
+                    self.imported[alias.asname or alias.name.split(".")[0]] = alias.name.split(".")[0]
+            case ast.ImportFrom():
+                for alias in node.names:
+                    self.imported[alias.asname or alias.name] = (node.module or "").split(".")[0]
+            case ast.Assign():
+                for target in node.targets:
+                    self._put(target, node.value, place)
+            case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
+                self._put(target, value, place)
+            case ast.AugAssign():
+                self._put(node.target, node.value, place, isinstance(node.op, ast.Add | ast.Sub))
+            case ast.For() | ast.AsyncFor() | ast.comprehension():
+                self._put(node.target, node.iter, place)
+            case ast.withitem(optional_vars=ast.expr() as target):
+                self._put(target, node.context_expr, place)
+            case ast.Call(func=ast.Attribute(value=target, attr="append" | "extend" | "insert"), args=[*_, value]):
+                self._put(target, value, place)
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str() as name), value]):
+                self._put(ast.Attribute(ast.Name("self", ast.Load()), name, ast.Store()), value, place)
+
+    def _put(self, target: ast.expr, value: ast.expr, place: Place, added: bool = False) -> None:
+        """Binds what stands left of an assignment, or runs over a loop's values."""
+        if isinstance(target, ast.Tuple | ast.List):
+            for part, given in zip(target.elts, _parts(value, len(target.elts)), strict=False):
+                self._put(part, given, place, added)
+            return
+        binding = Binding(value, added=added)
+        while isinstance(target, ast.Subscript | ast.Starred):
+            if isinstance(target, ast.Subscript):
+                binding = Binding(value, target.slice, place.tests, added)
+            target = target.value
+            if isinstance(target, ast.Attribute) and target.attr == "flat":
+                target = target.value
+        if isinstance(target, ast.Name) and not place.is_class_body:
+            self._add((place.unit, target.id), binding)
+        elif isinstance(target, ast.Name | ast.Attribute):
+            self._add(("self", name_of(target)), binding)
+        if isinstance(value, ast.Lambda):
+            self._define(name_of(target), value)
+
+    def _add(self, key: Key, binding: Binding) -> None:
+        known = self.bound.setdefault(key, [])
+        if len(known) < BOUND:
+            known.append(binding)
+
+    def _define(self, name: str, function: Function) -> None:
+        same = self.functions.setdefault(name, [])
+        if len(same) < SAME:
+            same.append(function)
+
+    def _hand_over(self, call: ast.Call) -> None:
+        """Binds the parameters of the file's functions to what the call gives them."""
+        functions = self.functions.get(name_of(call.func), [])
+        for called in [call.func] if isinstance(call.func, ast.Lambda) else functions:
+            names = [argument.arg for argument in (*called.args.posonlyargs, *called.args.args)]
+            if names[:1] in (["self"], ["cls"]) and not (call.args and name_of(call.args[0]) == names[0]):
+                names = names[1:]
+            given = [*zip(names, call.args, strict=False)]
+            given += [(word.arg, word.value) for word in call.keywords if word.arg]
+            for name, value in given:
+                self._add((self._inside(called), name), Binding(value))
+        for function in (argument for argument in call.args if isinstance(argument, ast.Lambda)):
+            for parameter in function.args.args:  # as in map(lambda k: ..., K)
+                for value in (other for other in call.args if other is not function):
+                    self._add((self._inside(function), parameter.arg), Binding(value))
+
+    def _bind_rest(self, function: Function) -> None:
+        """Binds the parameters that no call of the file gives to their defaults, or to what only callers know."""
+        arguments = function.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        defaults = dict(zip((one.arg for one in positional[::-1]), arguments.defaults[::-1], strict=False))
+        keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        defaults |= {one.arg: default for one, default in keywords if default}
+        name = getattr(function, "name", "")
+        others = [one for one in (arguments.vararg, arguments.kwarg) if one]
+        for one in (*positional, *arguments.kwonlyargs, *others):
+            key = (self._inside(function), one.arg)
+            if one.arg in defaults or key not in self.bound or name in CALLED_FROM_OUTSIDE:
+                self._add(key, Binding(defaults.get(one.arg)))
+        if isinstance(function, ast.Lambda):
+            self._add((function, "return"), Binding(function.body))
+        else:
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+                    self._add((function, "return"), Binding(node.value))
+
+    def _inside(self, function: Function) -> ast.AST | None:
+        """The unit that the function's own names belong to."""
+        unit = self.place[function].unit
+        return function if unit is None and not isinstance(function, ast.Lambda) else unit
+
+
+def _parts(value: ast.expr, count: int) -> list[ast.expr]:
+    """What the names on the left get of the value on the right, as far as one sees it."""
+    match value:
+        case ast.Tuple() | ast.List() if len(value.elts) == count:
+            return value.elts
+        case ast.Call(func=ast.Name(id="zip"), args=args) if len(args) == count:
+            return args
+        case ast.Call(func=ast.Name(id="enumerate"), args=[values, *_]) if count == 2:
+            return [ast.Constant(0), values]
+    return [value] * count
+
+
+def name_of(node: ast.expr) -> str:
+    """The last name of a dotted one; "" for any other expression."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def root_of(node: ast.expr) -> str:
+    """The name an attribute begins with: np of np.linalg.norm."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def word_of(node: ast.AST) -> str:
+    """The name or the text that the node is; "" for any other."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return name_of(node) if isinstance(node, ast.Name | ast.Attribute) else ""

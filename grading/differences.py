@@ -1,0 +1,307 @@
+"""What looks like the evaluations and the quotient of a difference.
+
+shifted     a function is called at data that a step was added to
+probe       a function is called at a unit vector, or a matrix multiplied by one
+twice       a function is called at two points that differ by something added
+again       a loop calls a function of what nothing in the loop binds: something was changed in place
+step        something is divided by a small constant or multiplied by a large one
+
+A function is one of the file's own, or one of NumPy's that is not linear; origins.py says what a step is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import combinations, zip_longest
+
+from handgrad.grading.bindings import Binding, Key, name_of, root_of, word_of, words
+from handgrad.grading.origins import Kind, Origins
+
+NONLINEAR = words("""
+    exp exp2 expm1 tanh sinh cosh expit logaddexp logaddexp2 logsumexp softmax log_softmax log_expit maximum minimum
+    fmax fmin clip abs absolute fabs max min where power pow float_power sign heaviside erf arctan
+""")
+PRODUCTS = words("dot matmul einsum tensordot inner vdot")
+NOT_AN_INPUT = NONLINEAR | words("log log2 log10 log1p sqrt")
+SUMS = words("add subtract sub sum fsum __add__ __radd__ __sub__ __rsub__ iadd isub")
+TINY = 1e-3
+"""A constant at most this large that something is divided by looks like a difference's step."""
+MANY = 20
+"""So many calls of one function, and so many arguments of each, are compared with each other."""
+
+
+class Differences:
+    """The rules on what is computed of what."""
+
+    def __init__(self, origins: Origins) -> None:
+        self.origins = origins
+        self._shifted_names: dict[Key, bool] = {}
+        self._inputs: dict[Key, bool] = {}
+        self._bound_in: dict[ast.AST, set[str]] = {}
+
+    def found(self, nodes: set[ast.AST], is_backward: bool) -> Iterator[tuple[int, str]]:
+        """What stands out among `nodes`, those of one side, with its line.
+
+        A plain constant that forward adds is no sign, log(p + 1e-12), nor is what it divides by.
+        """
+        calls: dict[tuple[ast.AST | None, str], list[ast.Call]] = {}
+        for node in self.origins.place:  # whose order is that of the file, from its end
+            if node in nodes and isinstance(node, ast.BinOp | ast.AugAssign | ast.Call):
+                yield from ((node.lineno, what) for what in self._about(node, is_backward))
+                if isinstance(node, ast.Call) and (self._is_own(node) or self._is_of(node, NONLINEAR | PRODUCTS)):
+                    name = name_of(node.func) or "a function"
+                    calls.setdefault((self.origins.place[node].unit, name), []).append(node)
+        for (_, name), same in calls.items():
+            if any(self._differ(one, other, is_backward) for one, other in combinations(same[:MANY], 2)):
+                yield min(call.lineno for call in same), f"calls {name} at two points that differ by something added"
+
+    def _about(self, node: ast.BinOp | ast.AugAssign | ast.Call, is_backward: bool) -> Iterator[str]:
+        if is_backward and self._is_by_step(node):
+            yield "divides by a small step"
+        match node:
+            case ast.BinOp(op=ast.MatMult()):
+                yield from self._evaluated("a matrix product", [node.left, node.right], is_backward)
+            case ast.BinOp(op=ast.Pow()):
+                yield from self._evaluated("a power", [node.right], is_backward, with_units=False)
+            case ast.Call():
+                name = name_of(node.func) or "a function"
+                is_own, is_product = self._is_own(node), self._is_of(node, PRODUCTS)
+                if is_own or is_product or self._is_of(node, NONLINEAR):
+                    yield from self._evaluated(name, self._arguments(node), is_backward, is_own or is_product)
+                if is_backward and isinstance(node.func, ast.Subscript) and self.origins.place[node].loops:
+                    yield "calls functions of a table in a loop, as a tape does"
+                if is_backward and is_own and self._is_again(node):
+                    yield f"calls {name} again and again in a loop, with nothing new"
+
+    def _arguments(self, call: ast.Call) -> list[ast.expr]:
+        return [*call.args, *(word.value for word in call.keywords)]
+
+    def _is_of(self, call: ast.Call, names: frozenset[str]) -> bool:
+        return name_of(call.func) in names and (self.origins.is_library(call.func) or root_of(call.func) == "")
+
+    def _is_own(self, call: ast.Call) -> bool:
+        """Whether the file's own function is called, or handed on: f(x), self.f(x), np.vectorize(f)(x), map(f, x)."""
+        function, origins = call.func, self.origins
+        if any(isinstance(one, ast.Lambda) or self._names_function(one) for one in self._arguments(call)):
+            return True
+        if isinstance(function, ast.Name):
+            return self._names_function(function) or origins.key(function) is not None
+        if isinstance(function, ast.Attribute):
+            return self._names_function(function) or (
+                name_of(function.value) in ("self", "cls") and origins.key(function) is not None
+            )
+        return True
+
+    def _names_function(self, node: ast.expr) -> bool:
+        name = word_of(node)
+        return name in self.origins.functions and not self.origins.is_library(node)
+
+    def _evaluated(
+        self, name: str, arguments: list[ast.expr], is_backward: bool, with_units: bool = True
+    ) -> Iterator[str]:
+        if with_units and any(self.origins.kind(one) == Kind.UNIT for one in arguments):
+            yield f"calls {name} at unit vectors or the like"
+        elif any(self.is_shifted(one, is_backward) for one in arguments):
+            yield f"calls {name} at shifted points"
+
+    # A step that is added to data.
+
+    def is_shifted(self, node: ast.expr, even_by_number: bool) -> bool:
+        """Whether a step was added somewhere in it, outside of the functions that it calls in turn."""
+        match node:
+            case ast.Lambda():
+                return False
+            case ast.Subscript() if name_of(node.value) not in ("r_", "c_"):
+                return self.is_shifted(node.value, even_by_number)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                is_identity_less = isinstance(node.op, ast.Sub) and self.origins.kind(node.left) == Kind.UNIT
+                if self._adds_step([node.left, node.right], even_by_number) and not is_identity_less:
+                    return True  # but for I - p, which is in the softmax's Jacobian
+            case ast.BinOp(op=ast.Mult()):
+                factors = [self.origins.number(side) for side in (node.left, node.right)]
+                if any(factor is not None and 0 < abs(factor - 1) < 0.1 for factor in factors):
+                    return even_by_number
+            case ast.Call():
+                if _names_sum(node.func) and self._adds_step(self._arguments(node), even_by_number):
+                    return True
+                if self._names_function(node.func):
+                    returned = [(one, "return") for one in self.origins.functions[name_of(node.func)]]
+                    return any(self._is_shifted_key(key) for key in returned)
+                if self._is_own(node) or self._is_of(node, NOT_AN_INPUT):
+                    return False
+            case ast.Name() | ast.Attribute():
+                return self._is_shifted_key(self.origins.key(node))
+        return any(
+            self.is_shifted(part, even_by_number) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)
+        )
+
+    def _adds_step(self, parts: list[ast.expr], even_by_number: bool) -> bool:
+        parts = [one for part in parts for one in (part.elts if isinstance(part, ast.List | ast.Tuple) else [part])]
+        return any(
+            self._is_step(step, even_by_number) and self.origins.kind(other) == Kind.DATA and self._is_input(other)
+            for step in parts
+            for other in parts
+            if other is not step
+        )
+
+    def _is_shifted_key(self, key: Key | None) -> bool:
+        """Whether a step was added to what a name is bound to, or a function returns."""
+        if key is None:
+            return False
+        known = self._shifted_names.get(key)
+        if known is None:
+            self._shifted_names[key] = False  # bound to itself, which adds nothing
+            known = any(self._is_shift(key, binding) for binding in self.origins.bound.get(key, []))
+            self._shifted_names[key] = known
+        return known
+
+    def _is_shift(self, key: Key, binding: Binding) -> bool:
+        value, kind = binding.value, self.origins.kind
+        if value is None:
+            return False
+        if binding.index is not None:  # x[i] += h, x[i] = kept + 1, where i and h are chosen without looking at x
+            if Kind.DATA in map(kind, (binding.index, *binding.tests)) or self.origins.kinds[key] != Kind.DATA:
+                return False
+            if binding.added:
+                return kind(value) != Kind.DATA or self._is_step(value, True)
+            sides = [value.left, value.right] if isinstance(value, ast.BinOp) else []
+            is_sum = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
+            return self.is_shifted(value, True) or (is_sum and len({kind(side) == Kind.DATA for side in sides}) == 2)
+        if binding.added:
+            return self.origins.kinds[key] == Kind.DATA and self._is_step(value, True)
+        return self.is_shifted(value, True)
+
+    def _is_step(self, node: ast.expr, even_by_number: bool) -> bool:
+        """Whether it is made of constants that are no whole numbers, or has such a factor that is no plain number."""
+        kind = self.origins.kind(node)
+        if kind in (Kind.STEP, Kind.UNIT):
+            return even_by_number or self.origins.number(node) is None
+        match node:
+            case ast.UnaryOp():
+                return self._is_step(node.operand, even_by_number)
+            case ast.Subscript():
+                return self._is_step(node.value, even_by_number)
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                return any(
+                    self._is_step(side, True) and (not isinstance(side, ast.Constant) or self._is_small(side))
+                    for side in (node.left, node.right)
+                )
+            case ast.Name() if kind == Kind.DATA:
+                bindings = self.origins.bindings(node)
+                values = [one.value for one in bindings if isinstance(one.value, ast.BinOp)]
+                return len(bindings) == 1 and any(
+                    self._is_step(value, even_by_number) for value in values if isinstance(value.op, ast.Mult | ast.Div)
+                )
+        return False
+
+    def _is_input(self, node: ast.expr) -> bool:
+        """Whether no function that is not linear comes into it."""
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call) and self._is_of(part, NOT_AN_INPUT):
+                return False
+            key = self.origins.key(part) if isinstance(part, ast.Name) else None
+            if key is not None and not self._is_input_key(key):
+                return False
+        return True
+
+    def _is_input_key(self, key: Key) -> bool:
+        if key not in self._inputs:
+            self._inputs[key] = True  # bound to itself, which adds nothing
+            values = [binding.value for binding in self.origins.bound[key] if binding.value is not None]
+            self._inputs[key] = all(map(self._is_input, values))
+        return self._inputs[key]
+
+    # Differences.
+
+    def _differ(self, one: ast.Call, other: ast.Call, is_backward: bool) -> bool:
+        """Whether two calls of one function look like two evaluations of a difference."""
+        pairs = list(zip_longest(self._arguments(one)[:MANY], self._arguments(other)[:MANY]))
+        if any(left is None or right is None for left, right in pairs):
+            return False
+        is_own = self._is_own(one)
+        for left, right in pairs:
+            ours, theirs = self._summands(left), self._summands(right)
+            if len(ours) == len(theirs) == 1 or ast.dump(left) == ast.dump(right):
+                continue
+            if ours == theirs or (is_own and is_backward and ours & theirs):
+                return self._resolved(left) != self._resolved(right)
+        if not (is_own and is_backward and len(pairs) > 1):
+            return False
+        same = [ast.dump(left) == ast.dump(right) for left, right in pairs]
+        kinds = [{self.origins.kind(left), self.origins.kind(right)} for left, right in pairs]
+        return any(is_same and Kind.DATA in kind for is_same, kind in zip(same, kinds, strict=True)) and any(
+            not is_same and not kind & {Kind.DATA, Kind.COUNT} for is_same, kind in zip(same, kinds, strict=True)
+        )
+
+    def _resolved(self, node: ast.expr, depth: int = 4) -> str:
+        found = self._definition(node) if depth else None
+        return self._resolved(found, depth - 1) if found else ast.unparse(node)
+
+    def _definition(self, node: ast.expr) -> ast.expr | None:
+        """What a name that is bound once in its function is bound to."""
+        bindings = self.origins.bindings(node) if isinstance(node, ast.Name) else []
+        return bindings[0].value if len(bindings) == 1 and bindings[0].index is None else None
+
+    def _summands(self, node: ast.expr, depth: int = 6) -> frozenset[str]:
+        """What is added up to the expression, without signs and constant factors; itself, if it is no sum."""
+        match node:
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+                return self._summands(node.operand, depth)
+            case ast.BinOp(op=ast.Add() | ast.Sub()) if depth:
+                if Kind.COUNT not in (self.origins.kind(node.left), self.origins.kind(node.right)):
+                    return self._summands(node.left, depth - 1) | self._summands(node.right, depth - 1)
+            case ast.BinOp(op=ast.Mult()) if self.origins.number(node.left) is not None:
+                return self._summands(node.right, depth)
+            case ast.BinOp(op=ast.Mult() | ast.Div()) if self.origins.number(node.right) is not None:
+                return self._summands(node.left, depth)
+            case ast.Name() if depth and (value := self._definition(node)) is not None:
+                if isinstance(value, ast.BinOp | ast.UnaryOp | ast.Name):
+                    return self._summands(value, depth - 1)
+        return frozenset([ast.unparse(node)])
+
+    # Loops and steps.
+
+    def _is_again(self, call: ast.Call) -> bool:
+        loops = self.origins.place[call].loops
+        if not loops:
+            return False
+        named = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+        return not named & self._bound_by(loops[-1])
+
+    def _bound_by(self, loop: ast.AST) -> set[str]:
+        """The names that the loop binds."""
+        if loop not in self._bound_in:
+            self._bound_in[loop] = {
+                node.arg if isinstance(node, ast.arg) else node.id
+                for node in ast.walk(loop)
+                if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+            }
+        return self._bound_in[loop]
+
+    def _is_by_step(self, node: ast.BinOp | ast.AugAssign | ast.Call) -> bool:
+        """Whether it divides by a small constant, or multiplies with a large one."""
+        match node:
+            case ast.Call(args=[_, divisor, *_]):
+                return self._is_of(node, words("divide true_divide truediv")) and self._is_small(divisor)
+            case ast.BinOp(op=ast.Div(), right=divisor) | ast.AugAssign(op=ast.Div(), value=divisor):
+                return self._is_small(divisor)
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                factors = [self.origins.number(left), self.origins.number(right)]
+            case ast.AugAssign(op=ast.Mult(), value=factor):
+                factors = [self.origins.number(factor)]
+            case _:
+                return False
+        return any(factor is not None and abs(factor) >= 1 / TINY for factor in factors)
+
+    def _is_small(self, node: ast.expr) -> bool:
+        """Whether it is a small constant, the name of one, or a multiple of it: eps, 2 * eps, 1e-6."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            return self._is_small(node.left) or self._is_small(node.right)
+        value = self.origins.number(node)
+        return value is not None and 0 < abs(value) <= TINY
+
+
+def _names_sum(function: ast.expr) -> bool:
+    """Whether it adds: np.add, np.subtract.outer, operator.add."""
+    return any(word in SUMS for word in ast.unparse(function).split("."))

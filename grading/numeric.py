@@ -1,0 +1,197 @@
+"""What looks like a derivative that was found numerically, or by numbers that differentiate themselves.
+
+Of the code that forward and backward reach by name:
+
+complex     complex numbers, and what makes them of real ones
+arithmetic  a class with an arithmetic of its own, functions kept in a list: dual numbers, a tape
+library     what interpolates, expands in polynomials, solves for weights or takes differences
+forward     backward calls forward, or the layer itself
+difference  functions called at shifted points or unit vectors, divisions by a small step: see differences.py
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from handgrad.grading.bindings import Function, name_of, root_of, word_of, words
+from handgrad.grading.differences import Differences
+from handgrad.grading.origins import Origins
+
+FORWARDS = words("forward predict __call__")
+COMPLEX = words("""
+    complex64 complex128 complex256 cdouble csingle clongdouble cfloat singlecomplex complexfloating iscomplexobj
+    iscomplex isrealobj real_if_close conj emath scimath fft ifft rfft irfft roots polyroots eigvals hilbert sctypeDict
+    typecodes lambertw
+""")
+COMPLEX_TEXT = words("""
+    complex complex64 complex128 complex256 cdouble csingle c8 c16 c32 D G <c8 <c16 =c8 =c16 >c8 >c16
+""")
+LIBRARY = words("""
+    solve inv pinv lstsq tensorsolve tensorinv vander polyfit polyval polyder polymul poly1d polynomial Polynomial
+    gradient diff ediff1d interp convolve matrix_power eig eigh expm expm_frechet logm sqrtm funm approx_fprime
+    fractional_matrix_power interpolate differentiate derivative nextafter spacing
+""")
+ARITHMETIC = frozenset(
+    f"__{prefix}{name}__"
+    for prefix in ("", "r", "i")
+    for name in ("add", "sub", "mul", "truediv", "matmul", "pow", "neg")
+)
+
+
+def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What stands out in the file, each with its line."""
+    origins = Origins(tree)
+    backward = _reached(origins, {"backward"})
+    hooks = {name for name in origins.functions if name.startswith("__")}
+    forward = [function for function in _reached(origins, {"forward", *hooks}) if function not in set(backward)]
+    functions = {function for same in origins.functions.values() for function in same}
+    idle = _nodes(functions - {*backward, *forward}) - _nodes({*backward, *forward})
+    for node in origins.place:
+        if node not in idle:
+            for what in (*_complex(node, origins), *_arithmetic(node, origins), *_library(node, origins)):
+                yield getattr(node, "lineno", 1), what
+    for function in backward:
+        via = "" if getattr(function, "name", "") == "backward" else f" (in {_called(function)})"
+        for node in ast.walk(function):
+            yield from ((getattr(node, "lineno", 1), f"backward {what}{via}") for what in _forward(node))
+    differences = Differences(origins)
+    for who, nodes in (("backward", _nodes(backward)), ("forward", _nodes(forward) - _nodes(backward))):
+        yield from ((line, f"{who} {what}") for line, what in differences.found(nodes, who == "backward"))
+
+
+def _nodes(functions: list[Function] | set[Function]) -> set[ast.AST]:
+    found: set[ast.AST] = set()
+    for function in functions:
+        if function not in found:
+            found.update(ast.walk(function))
+    return found
+
+
+def _called(function: Function) -> str:
+    return getattr(function, "name", "a lambda")
+
+
+def _reached(origins: Origins, start: set[str]) -> list[Function]:
+    """The functions named so, and those that they name, call or not, under any of their names."""
+    seen = {"forward", "backward", *start}
+    names = sorted(start)
+    reached: dict[Function, None] = {}
+    for name in names:  # which grows as it is walked over
+        functions = origins.functions.get(name, [])
+        reached.update(dict.fromkeys(functions))
+        other_names = [
+            value
+            for key in ((None, name), ("self", name))
+            for binding in origins.bound.get(key, [])
+            if (value := binding.value) is not None and _hands_on(value, origins)
+        ]
+        for node in (node for body in (*functions, *other_names) for node in ast.walk(body)):
+            word = word_of(node)
+            if word and word not in seen:
+                seen.add(word)
+                names.append(word)
+    return list(reached)
+
+
+def _hands_on(value: ast.expr, origins: Origins) -> bool:
+    """Whether a function of the file is named in it without being called."""
+    called = {node.func for node in ast.walk(value) if isinstance(node, ast.Call)}
+    return any(
+        isinstance(node, ast.Lambda) or (node not in called and word_of(node) in origins.functions)
+        for node in ast.walk(value)
+    )
+
+
+def _of_library(node: ast.AST, origins: Origins) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and root_of(node) in origins.imported
+
+
+def _complex(node: ast.AST, origins: Origins) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=complex()):
+            is_complex = True
+        case ast.Constant(value=str()):
+            is_complex = node.value in COMPLEX_TEXT
+        case ast.Name(id="complex") | ast.Attribute(attr="imag" | "conjugate"):
+            is_complex = True
+        case ast.ImportFrom():
+            is_complex = any(alias.name in COMPLEX for alias in node.names)
+        case ast.BinOp(op=ast.Pow()):
+            is_complex = _is_root_of_negative(node.left, node.right, origins)
+        case ast.Call(args=[base, exponent]) if name_of(node.func) in ("pow", "__pow__"):
+            is_complex = _is_root_of_negative(base, exponent, origins)
+        case (
+            ast.Call(func=ast.Attribute(attr="view"), args=[kind, *_])
+            | ast.Call(func=ast.Attribute(attr="view"), keywords=[ast.keyword(value=kind), *_])
+        ):
+            is_complex = name_of(kind) not in ("ndarray", "matrix")
+        case _:
+            is_complex = _of_library(node, origins) and word_of(node) in COMPLEX
+    if is_complex:
+        yield "computes with complex numbers"
+
+
+def _is_root_of_negative(base: ast.expr, exponent: ast.expr, origins: Origins) -> bool:
+    low, power = origins.number(base), origins.number(exponent)
+    return low is not None and low < 0 and power is not None and not power.is_integer()
+
+
+def _arithmetic(node: ast.AST, origins: Origins) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef) and node.name in ARITHMETIC:
+        yield f"defines its own numbers: {node.name}"
+    elif word_of(node) in ARITHMETIC:
+        yield f"defines its own numbers, or uses {word_of(node)}"
+    elif isinstance(node, ast.ClassDef) and _returns_own_kind(node):
+        yield f"defines its own numbers: methods of {node.name} make new ones"
+    elif isinstance(node, ast.Call) and name_of(node.func) in ("append", "push", "insert", "appendleft"):
+        for argument in node.args:
+            parts = argument.elts if isinstance(argument, ast.Tuple | ast.List) else [argument]
+            if any(isinstance(part, ast.Lambda) or name_of(part) in origins.functions for part in parts):
+                yield "keeps a list of functions, as a tape does"
+
+
+def _returns_own_kind(node: ast.ClassDef) -> bool:
+    """Whether two methods or more return a new one of the class, as those of numbers do."""
+    own = (node.name, "type(self)", "self.__class__")
+    returned = [
+        sum(
+            isinstance(part, ast.Return) and isinstance(part.value, ast.Call) and ast.unparse(part.value.func) in own
+            for part in ast.walk(method)
+        )
+        for method in node.body
+    ]
+    return sum(map(bool, returned)) > 1
+
+
+def _library(node: ast.AST, origins: Origins) -> Iterator[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        named = {word for alias in node.names for word in alias.name.split(".")}
+        named |= set((getattr(node, "module", None) or "").split("."))
+        if named & LIBRARY and not getattr(node, "level", 0):
+            yield f"imports {sorted(named & LIBRARY)[0]}, which helps to differentiate numerically"
+    elif isinstance(node, ast.Attribute) and (
+        node.attr in ("deriv", "derivative") or (node.attr in LIBRARY and _of_library(node, origins))
+    ):
+        yield f"uses {ast.unparse(node)}, which helps to differentiate numerically"
+    elif isinstance(node, ast.Call) and name_of(node.func) == "getattr" and _is_put_together(node, origins):
+        yield f"puts a name together: {ast.unparse(node)}"
+
+
+def _is_put_together(call: ast.Call, origins: Origins) -> bool:
+    """Whether a library is asked for a name that is not written out."""
+    return len(call.args) > 1 and _of_library(call.args[0], origins) and not isinstance(call.args[1], ast.Constant)
+
+
+def _forward(node: ast.AST) -> Iterator[str]:
+    if word_of(node) in FORWARDS:
+        yield f"calls {word_of(node)}"
+    elif isinstance(node, ast.Call) and _has_bare_self(node.func):
+        yield "calls forward"
+
+
+def _has_bare_self(function: ast.expr) -> bool:
+    """Whether it is the layer itself that is called, or a copy of it: self(x), copy(self)(x)."""
+    if isinstance(function, ast.Call):
+        return any(isinstance(node, ast.Name) and node.id == "self" for node in function.args)
+    return isinstance(function, ast.Name) and function.id == "self"
