@@ -49,7 +49,7 @@ def verdict(result: Result, limit: Limit) -> tuple[str, str]:
 
 def floor(result: Result, limit: Limit) -> str:
     """In the same multiples, what handgrad would take if all but NumPy's calls cost nothing."""
-    found = result.ratio(limit, CALLS_ALONE)
+    found = None if limit.against == NO_MOMENTUM else result.ratio(limit, CALLS_ALONE)
     return "-" if found is None else f"{found[0]:.2f}"
 
 

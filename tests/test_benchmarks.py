@@ -1,6 +1,5 @@
 """The benchmark of steps runs, and all end with the same weights; how fast they are is not asserted."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +19,10 @@ def test_the_table_is_made_and_the_weights_agree(tmp_path):
     done = step("--quick", "--nets", "4-16-3", "--peers", *peers, "--markdown", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("weights: the same everywhere") == 2
-    assert "x handgrad without momentum; NumPy's calls alone " in done.stdout
+    assert "x handgrad without momentum; NumPy's calls alone -; at most 1.1: " in done.stdout
     lines = file.read_text(encoding="utf-8").splitlines()
     measured = next(line for line in lines if line.startswith("| 4-16-3 ReLU, batch 32, momentum 0.9 |"))
-    assert re.search(r" x handgrad without momentum \| [\d.]+ \| 1.1 \| ", measured)
+    assert " x handgrad without momentum | - | 1.1 | " in measured
     assert lines.count("| net | " + " | ".join(peers) + " |") == 1
 
 
