@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from handgrad.grading.grade import Grader
+from handgrad.grading.grade import Grader, Stopped
 from handgrad.grading.report import Graded
 from handgrad.grading.result import Result
 from handgrad.grading.sandbox import SandboxError
@@ -41,25 +41,28 @@ class Classroom:
     def grade(self, paths: Sequence[Path], jobs: int, done: Callable[[Graded], None]) -> list[Graded]:
         """Everyone's results in the order of `paths`; `done` is called after each.
 
-        When interrupted, what has been begun is ended and kept, and KeyboardInterrupt raised.
+        When interrupted, what has been begun is given up, and KeyboardInterrupt raised.
         """
         results: dict[Path, Graded] = {}
         waiting: Iterator[Path] = iter(paths)
         running: dict[Future[Graded], Path] = {}
         alike = Counter(_label(path) for path in paths)
         with ThreadPoolExecutor(jobs) as pool:
-            while True:
-                for path in waiting:
-                    name = path.name if alike[_label(path)] > 1 else ""
-                    running[pool.submit(self._one, path, name)] = path
-                    if len(running) == jobs:
-                        break
-                if not running:
-                    return [results[path] for path in paths]
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    path = running.pop(future)
-                    results[path] = future.result()
-                    done(results[path])
+            try:
+                while True:
+                    for path in waiting:
+                        name = path.name if alike[_label(path)] > 1 else ""
+                        running[pool.submit(self._one, path, name)] = path
+                        if len(running) == jobs:
+                            break
+                    if not running:
+                        return [results[path] for path in paths]
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        path = running.pop(future)
+                        results[path] = future.result()
+                        done(results[path])
+            finally:
+                self.grader.stop.set()  # the pool waits for what it has begun
 
     def _one(self, path: Path, name: str) -> Graded:
         """The result of one submission, under `name` where its own would be another's as well."""
@@ -69,7 +72,7 @@ class Classroom:
             return Graded(path.name, None, error=str(error))
         try:
             return Graded(submission.name, self._result(submission), submission.notes)
-        except SandboxError:  # concerns everyone
+        except (SandboxError, Stopped):  # concern everyone
             raise
         except Exception as error:  # no submission may keep the others from being graded
             return Graded(submission.name, None, error=f"could not be graded, {type(error).__name__}: {error}")
@@ -92,8 +95,8 @@ def _label(path: Path) -> str:
 def _merged(known: Result, new: Result, parts: Collection[str]) -> Result:
     """What is known, with the new results of `parts`."""
     graded = {part.name: part for part in new.parts}
-    files = {part.file for part in new.parts}
-    flags = [flag for flag in known.flags if flag.partition(", line ")[0] not in files]
+    begin = tuple(f"{part.file}{end}" for part in new.parts for end in ",:")
+    flags = [flag for flag in known.flags if not flag.startswith(begin)]
     merged = [graded.get(part.name, part) for part in known.parts]
     locks = list(dict.fromkeys([*known.locks, *new.locks]))
     return Result(new.digest, merged, [*flags, *new.flags], locks, new.cpu)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
 from handgrad.grading.causes import Seen, causes
 from handgrad.grading.policy import Flag, flags, may_vary
 from handgrad.grading.result import PartResult, Result, TaskResult
-from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, Outcome, ask
+from handgrad.grading.sandbox import FINISHED, NO_ANSWER, Answer, Failure, Limits, Outcome, ask
 from handgrad.grading.submission import text
 from handgrad.grading.trees import asked_tree, checked_tree
 from handgrad.params import Array
@@ -39,6 +41,10 @@ SLOW = 3.0
 BLANK = "not written yet"
 LOG = 4000
 """Characters of what a part printed that are kept."""
+
+
+class Stopped(Exception):
+    """The grader was told to stop before it came to the end of a submission."""
 
 
 @dataclass
@@ -109,6 +115,8 @@ class Grader:
         self.explains = explains
         """Whether it finds out why a task is wrong, which takes longer than to find out that it is."""
         self.limits = limits or Limits()
+        self.stop = threading.Event()
+        """Set it, and what is being graded ends with Stopped after the question at hand."""
         self._asked_tree, self._checked_tree = asked_tree(skeleton), checked_tree(skeleton)
 
     def missing_locks(self) -> list[str]:
@@ -152,27 +160,46 @@ class Grader:
     def _asked(
         self, part: Part, tree: Mapping[str, bytes], digest: str, repeats: bool, result: Result
     ) -> tuple[list[list[Asked]], list[str]]:
-        """Each task's answers, of several processes where it `repeats`; and what these printed."""
-        times = TIMES if repeats else 1
-        runs: list[list[Asked]] = []
+        """Each task's answers, of several processes where it `repeats`; and what these printed.
+
+        At first each task has a process of its own, lest one takes the others down. After that those whose process
+        ended well share one.
+        """
+        drawn = [self.drawn(digest, task.name) for task in part.tasks]
+        questions = [[probe for _, probe in one] for one in drawn]
         logs: list[str] = []
-        stopped = ""
-        for task in part.tasks:
-            drawn = self.drawn(digest, task.name)
-            checks, probes = [check for check, _ in drawn], [probe for _, probe in drawn]
-            runs.append([])
-            while len(runs[-1]) < times:
-                begun = time.monotonic()
-                outcome = ask(tree, probes, self.limits) if not stopped else _not_asked(probes, stopped)
-                if outcome.ended.startswith(TIME_LIMITS):
-                    stopped = outcome.ended
-                if time.monotonic() - begun > SLOW:
-                    times = 1
-                result.cpu += outcome.cpu
-                result.locks += [lock for lock in outcome.locks if lock not in result.locks]
-                logs.append(outcome.log)
-                runs[-1].append(Asked(task, checks, probes, outcome.answers, []))
+        stopped, begun = "", time.monotonic()
+        outcomes: list[Outcome] = []
+        for probes in questions:
+            outcome = self._ask(tree, probes, result) if not stopped else _not_asked(probes, stopped)
+            if outcome.ended.startswith(TIME_LIMITS):
+                stopped = outcome.ended
+            logs.append(outcome.log)
+            outcomes.append(outcome)
+        answers = [[outcome.answers] for outcome in outcomes]
+        is_slow = time.monotonic() - begun > SLOW * len(part.tasks)
+        if repeats and not is_slow:
+            ended_well = [i for i, outcome in enumerate(outcomes) if outcome.ended == FINISHED]
+            together = [probe for i in ended_well for probe in questions[i]]
+            for _ in range(TIMES - 1):
+                rest = iter(self._ask(tree, together, result, len(questions)).answers)
+                for i in ended_well:
+                    answers[i].append(list(islice(rest, len(questions[i]))))
+        runs = []
+        for task, one, probes, own in zip(part.tasks, drawn, questions, answers, strict=True):
+            checks = [check for check, _ in one]
+            runs.append([Asked(task, checks, probes, each, []) for each in own])
         return runs, logs
+
+    def _ask(self, tree: Mapping[str, bytes], probes: Sequence[Probe], result: Result, tasks: int = 1) -> Outcome:
+        """What the code answers to the probes of so many tasks; adds locks and CPU time to `result`."""
+        if self.stop.is_set():
+            raise Stopped
+        limits = replace(self.limits, cpu=self.limits.cpu * tasks, wall=self.limits.wall * tasks)
+        outcome = ask(tree, probes, limits)
+        result.cpu += outcome.cpu
+        result.locks += [lock for lock in outcome.locks if lock not in result.locks]
+        return outcome
 
     def _task(self, asked: Asked, part: Part, content: bytes, result: Result) -> TaskResult:
         checks = asked.by_check()

@@ -31,7 +31,7 @@ from handgrad.grading.protocol import Array, frame, frames
 CHILD = Path(__file__).with_name("child.py")
 MEMORY = "/dev/shm"
 PACKAGES = ("numpy", "scipy")
-NO_ANSWER = "no answer"
+NO_ANSWER, FINISHED = "no answer", "finished"
 GRACE = 10.0
 """Seconds beyond the wall limit after which a guard that does not report is itself ended."""
 
@@ -224,7 +224,7 @@ def _ending(life: bytes, limits: Limits, cpu: float, complete: bool) -> str:
             return f"was ended by {signal.Signals(number).name}"
         return f"was ended by signal {number}"
     if complete:
-        return "finished"
+        return FINISHED
     return f"ended itself with exit code {os.WEXITSTATUS(status)}"
 
 

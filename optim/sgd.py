@@ -50,10 +50,9 @@ class SGD:
         self.lr, self.momentum, self.nesterov = lr, momentum, nesterov
         self.weight_decay, self.decay = weight_decay, decay
         flat = params.flat
-        self._velocity = np.zeros_like(flat) if momentum else flat[:0]
-        self._update = np.empty_like(flat)
-        self._decay_rates = self._rates(decay) if weight_decay else flat[:0]
-        self._decayed = np.empty_like(self._decay_rates)
+        self._velocity = np.zeros_like(flat)
+        self._decay_rates = self._rates(decay)
+        self._decayed, self._update = np.empty_like(flat), np.empty_like(flat)
 
     def step(self, grads: Mapping[str, Array]) -> None:
         """Updates every parameter in place; `grads` has one gradient for each name and is not changed."""
@@ -128,5 +127,4 @@ class SGD:
         """Takes on the dtype that the parameters have been converted to."""
         self._velocity = self._velocity.astype(w.dtype)
         self._decay_rates = self._decay_rates.astype(w.dtype)
-        self._decayed = np.empty_like(self._decay_rates)
-        self._update = np.empty_like(w)
+        self._decayed, self._update = np.empty_like(w), np.empty_like(w)

@@ -24,7 +24,7 @@ from handgrad.cli import main
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.course.regions import replaced
 from handgrad.grading.classroom import Classroom
-from handgrad.grading.grade import Grader, grade_files, points_for
+from handgrad.grading.grade import Grader, Stopped, grade_files, points_for
 from handgrad.grading.report import Graded, page, write_csv, write_pages
 from handgrad.grading.result import Result
 from handgrad.grading.store import Store
@@ -311,10 +311,10 @@ class FailsInTraining(Sequential):
 def test_a_container_is_asked_as_in_training(task):
     asked = probes_of(task, np.random.default_rng(3))
     for _, probe in asked:
-        verdict = best(run(probe, IgnoresWorkspace), run(probe), forgiving=False, single=probe.is_single)
+        verdict = best(run(probe, IgnoresWorkspace), run(probe), forgiving=False, allows_single=probe.is_single)
         assert verdict.right, verdict
     failing = [
-        (check, best(run(p, FailsInTraining), run(p), forgiving=False, single=p.is_single)) for check, p in asked
+        (check, best(run(p, FailsInTraining), run(p), forgiving=False, allows_single=p.is_single)) for check, p in asked
     ]
     wrong = {check for check, verdict in failing if not verdict.right}
     assert wrong == {"contract"}
@@ -696,6 +696,29 @@ SINGLE = [
 
 
 @pytest.mark.parametrize("codes", SINGLE, ids=lambda codes: next(iter(codes)))
+def test_regrading_tells_each_flag_once(submissions, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    file, content = written({"sigmoid.backward": "return (upstream * y * (1 - y)).astype(np.float32), {}"})
+    (submissions / "single" / "layers").mkdir(parents=True)
+    (submissions / "single" / file).write_bytes(content)
+    main(["grade", str(submissions)])
+    main(["regrade", str(submissions), "--part", "sigmoid", "--csv", "t.csv"])
+    assert Path("t.csv").read_text().count("single precision") == 1
+
+
+def test_a_grader_that_is_stopped_gives_up_what_it_has_begun(blank):
+    grader = Grader(blank, ASSIGNMENT, b"a secret for tests")
+    grader.stop.set()
+    with pytest.raises(Stopped):
+        grader.grade(SOLVED, "a digest")
+
+
+def test_a_clock_is_asked_again_without_taking_long(grader):
+    file, content = written({"relu.backward": "return upstream * (x > 0), {}"})
+    result = grader.grade({file: b"import time\n" + content}, "a digest", only=["relu"])
+    assert result.points == ASSIGNMENT.part("relu").points
+
+
 def test_single_precision_is_looked_at_by_people(grader, codes):
     file, content = written(codes)
     part = ASSIGNMENT.part(next(iter(codes)))

@@ -177,11 +177,11 @@ def asked():
     return asked_tree(skeleton(SOURCE))
 
 
-@pytest.mark.parametrize("entry", CONCEALING, ids=lambda entry: entry.name)
-def test_what_the_contract_forbids_cannot_be_concealed(asked, entry):
-    task = next(task for task, code in entry.codes.items() if code != plain(entry.part)[task])
+@pytest.mark.parametrize("hostile", CONCEALING, ids=lambda hostile: hostile.name)
+def test_what_the_contract_forbids_cannot_be_concealed(asked, hostile):
+    task = next(task for task, code in hostile.codes.items() if code != plain(hostile.part)[task])
     probes = [probe for check, probe in probes_of(task, np.random.default_rng(0)) if check == "contract"]
-    answers = ask({**asked, **files_of(entry)}, probes).answers
+    answers = ask({**asked, **files_of(hostile)}, probes).answers
     expected = [run(probe) for probe in probes]
     assert not all(best(a.arrays, right, forgiving=True).right for a, right in zip(answers, expected, strict=True))
 

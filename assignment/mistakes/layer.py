@@ -50,7 +50,7 @@ def _rows(scores: Array, labels: Array, p: Array | None = None) -> Array:
 
 def _loss_of(z: Array, targets: Array, form: str) -> Any:
     """The loss of scores `z`, shifted or not, in one of the FORMS: where exp over- or underflows they give others."""
-    total = np.exp(z).sum(axis=1, keepdims=True)
+    total = np.sum(np.exp(z), 1)[:, None]
     log_p = np.log(np.exp(z) / total) if "p, then log" in form else z - np.log(total)
     terms = targets * log_p
     return -(np.where(targets > 0, terms, 0) if "at labels" in form else terms).sum(axis=1).mean()
@@ -284,7 +284,7 @@ SOFTMAX_CE: dict[str, tuple[str, Formula]] = {
     **{
         f"log of 0, {form}": (
             "p becomes 0, and its log infinite: take log p = z - log(sum of exp(z)) instead",
-            lambda p, s, t, form=form: _loss_of(s - s.max(axis=1, keepdims=True), _targets(s, t), form),
+            lambda p, s, t, form=form: _loss_of(s - np.max(s, 1)[:, None], _targets(s, t), form),
         )
         for form in FORMS[2:]
     },
