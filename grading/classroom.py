@@ -43,6 +43,7 @@ class Classroom:
 
         When interrupted, what has been begun is given up, and KeyboardInterrupt raised.
         """
+        self.grader.stop.clear()
         results: dict[Path, Graded] = {}
         waiting: Iterator[Path] = iter(paths)
         running: dict[Future[Graded], Path] = {}
@@ -61,8 +62,9 @@ class Classroom:
                         path = running.pop(future)
                         results[path] = future.result()
                         done(results[path])
-            finally:
+            except BaseException:
                 self.grader.stop.set()  # the pool waits for what it has begun
+                raise
 
     def _one(self, path: Path, name: str) -> Graded:
         """The result of one submission, under `name` where its own would be another's as well."""
