@@ -712,9 +712,10 @@ def test_a_grader_that_is_stopped_gives_up_what_it_has_begun(blank):
         grader.grade(SOLVED, "a digest")
 
 
-def test_a_clock_is_asked_again_without_taking_long(grader):
+def test_right_code_that_names_a_clock_keeps_its_points(grader):
     file, content = written({"relu.backward": "return upstream * (x > 0), {}"})
-    result = grader.grade({file: b"import time\n" + content}, "a digest", only=["relu"])
+    content = content.replace(b"import numpy", b"import time\nimport numpy", 1)
+    result = grader.grade({file: content}, "a digest", only=["relu"])
     assert result.points == ASSIGNMENT.part("relu").points
 
 
