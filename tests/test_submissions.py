@@ -35,7 +35,7 @@ from handgrad.grading.trees import asked_tree
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the sandbox's locks are Linux's")
 
-BUGS, HOSTILE = some(submissions.BUGS, 7), some(submissions.HOSTILE, 7)
+BUGS, HOSTILE = some(submissions.BUGS, 10), some(submissions.HOSTILE, 10)
 RIGHT = sum(POINTS.values())
 NAMED = 0.9
 """The share of the bugs whose cause the report must say."""
