@@ -157,6 +157,7 @@ WRONG = [
         {"sgd.step": "momentum is missing"},
     ),
     ("train.py", "optimizer.step(grads)", "pass", {"train.update": "takes no step"}),
+    ("train.py", "loss.backward()", "loss.backward(run.value)", {"train.update": "its upstream is 1"}),
     (
         "train.py",
         "run.value = loss.forward(scores, y)",

@@ -29,7 +29,7 @@ def answer(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
         rows, total, hits = 0, 0.0, 0
         for x, y in order:
             scores = pick(x, k, columns)
-            value = 1.0 if fixed else float(mean_cube(scores, y))
+            value = float(mean_cube(scores, y))
             if len(losses) + 1 == options.get("nan_at") and not fixed:
                 is_stopped = is_over = True
                 break
