@@ -30,6 +30,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "last twice": "the last layer is applied twice",
         "first twice": "the first layer is applied twice",
         "rectified": "a ReLU follows each layer: the layers alone are applied",
+        "residual": "each layer's input is added to its output (a residual block): the layers alone are applied",
         "sum": "the layers' outputs are summed; each layer takes the output of the one before it",
     },
     "sequential.backward": {
@@ -66,6 +67,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "summed dx": "the layers' input gradients are summed; each is handed on to the layer before it",
         "averaged": "gradients are divided by the batch size; the 1/B stands in the loss only",
         "negative": "the gradients' sign is wrong",
+        "by position": "each layer's gradients are divided by its number: they are handed on as the layer gives them",
         "dx twice": "a layer's backward is applied twice",
     },
 }
@@ -157,6 +159,8 @@ class Chain:
             "names by order": with_params.index(i) if i in with_params else i,
         }.get(mistake, i)
         dot = {"names with dot less": "", "names with underscore": "_"}.get(mistake, ".")
+        if mistake == "by position":
+            own = {key: gradient / (i + 1) for key, gradient in own.items()}
         for key, gradient in own.items():
             name = key.rpartition(".")[2] if mistake == "inner names" else key
             self.grads[key if mistake == "names without position" else f"{position}{dot}{name}"] = gradient
@@ -198,6 +202,16 @@ def _composition(functions: list[Function]) -> Function:
     return reduce(lambda inner, outer: lambda x: outer(inner(x)), functions, lambda x: x)
 
 
+def _residual(layer: Function) -> Function:
+    """Adds the layer's input where its shape is the output's."""
+
+    def added(x: Array) -> Array:
+        y = layer(x)
+        return x + y if np.shape(x) == np.shape(y) else y
+
+    return added
+
+
 def _rectified(x: Array) -> Array:
     return np.asarray((x + np.abs(x)) / 2)
 
@@ -213,5 +227,6 @@ FORWARD: dict[str, Callable[[list[Function]], Function]] = {
     "last twice": lambda fs: _composition([*fs, *fs[-1:]]),
     "first twice": lambda fs: _composition([*fs[:1], *fs]),
     "rectified": lambda fs: _composition([f for one in fs for f in (one, _rectified)]),
+    "residual": lambda fs: _composition([_residual(f) for f in fs]),
     "sum": lambda fs: lambda x: np.asarray(sum(f(x) for f in fs)),
 }

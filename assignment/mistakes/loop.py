@@ -56,6 +56,12 @@ MISTAKES: dict[str, dict[str, str]] = {
         "upstream averaged": "dL/dscores is divided by the batch size; loss.backward has the 1/B already",
         "upstream summed": "dL/dscores is multiplied by the batch size; the mean is what the loss is, 1/B stays",
         "upstream negative": "the sign of dL/dscores is wrong; backward is given what loss.backward() gives",
+        "upstream doubled": "dL/dscores is multiplied by 2; backward is given what loss.backward() gives",
+        **{
+            f"clipped{unseen} {most}": f"the gradients are clipped at {most} and -{most}: the optimizer takes them whole"
+            for most in (1, 0.5, 0.1)
+            for unseen in ("", " for the step")
+        },
         "old upstream": "backward is given the dL/dscores of the batch before",
     },
 }
@@ -148,6 +154,7 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
         "upstream averaged": upstream / len(y),
         "upstream summed": upstream * len(y),
         "upstream negative": -upstream,
+        "upstream doubled": upstream * 2,
     }.get(mistake, upstream)
     kept["upstream"] = upstream.copy()
     _, grads = run.model.backward(handed[: len(y)])
@@ -160,6 +167,8 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
         return dict(before if mistake == "old grads" else first)
     if mistake == "grads unset":
         return {}
+    if mistake.startswith("clipped ") and "for the step" not in mistake:
+        return _clipped(mistake, grads)
     rows = len(y)
     lr = run.optimizer.lr
     factor = {"averaged": 1 / rows, "summed": float(rows), "negative": -1.0, "times lr": lr}.get(mistake)
@@ -172,7 +181,14 @@ def _slope(loss: WatchedLoss) -> Array:
     return np.asarray(np.sign(off) * off**2 * (3 / off.size))
 
 
+def _clipped(mistake: str, grads: Mapping[str, Array]) -> dict[str, Array]:
+    most = float(mistake.rpartition(" ")[2])
+    return {name: np.clip(g, -most, most) for name, g in grads.items()}
+
+
 def _step(mistake: str, run: Any, grads: Mapping[str, Array]) -> None:
+    if mistake.startswith("clipped for the step "):
+        grads = _clipped(mistake, grads)
     if mistake.startswith("own update"):
         for name, w in run.model.params.items():
             w -= run.optimizer.lr * grads[name]

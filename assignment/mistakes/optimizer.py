@@ -10,6 +10,9 @@ import numpy as np
 
 from handgrad.params import Array, Params
 
+EPSILONS = (1e-10, 1e-8, 1e-7, 1e-6, 1e-5)
+"""What is added to a denominator."""
+
 MISTAKES: dict[str, dict[str, str]] = {
     "sgd.step": {
         "still": "the parameters stay as they are: step must write into them (w -= ..., not w = w - ...)",
@@ -73,6 +76,19 @@ MISTAKES: dict[str, dict[str, str]] = {
         "sign of g": "only the sign of the gradient is used: W = W - lr * g",
         "normalised": "the gradient is divided by its length, its norm: it is used as it comes",
         "normalised whole": "the gradient is divided by its length, its norm: it is used as it comes",
+        **{
+            f"clipped {most}": f"the gradient is clipped at {most} and -{most}: it is used as it comes"
+            for most in (1, 0.5, 0.1)
+        },
+        "lr by root": "the learning rate is divided by the square root of the step's number; it is self.lr",
+        **dict.fromkeys(
+            ("adagrad 0", *(f"adagrad {how} {least}" for how in ("plus", "within") for least in EPSILONS)),
+            "the gradient is divided by the root of the summed squares so far (Adagrad): it is used as it comes",
+        ),
+        **dict.fromkeys(
+            ("corrected", "corrected, dampened"),
+            "the velocity is divided by 1 - momentum**t (Adam's correction): v = momentum * v + g as it is",
+        ),
     }
 }
 
@@ -132,19 +148,31 @@ class Mistaken:
             number = _number(mistake.rpartition(" ")[2])
             lr = {f"lr {number:g}": number, "lr divides": 1 / self.lr}.get(mistake, lr)
             lr *= number**self.steps if "shrinks" in mistake else 1.0
+        if mistake == "lr by root":
+            lr /= np.sqrt(self.steps + 1)
         rate = self.rate(name)
         if mistake == "accumulated":
             loss_gradient = self.total[name] = self.total.get(name, 0) + loss_gradient
         decaying = DECAYING.get(mistake, np.asarray)
-        g = _combined(self.in_gradient(rate), (decaying(w), self.seen(loss_gradient)))
+        g = _combined(self.in_gradient(rate), (decaying(w), self.seen(name, loss_gradient)))
         before = self.v[name]
         v = _combined(self.in_velocity(lr), (w if mistake == "v of w" else before, g))
         lr = 1.0 if mistake == "lr in v" and m else lr
         self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
+        if mistake.startswith("corrected"):
+            v = v / (1 - m ** (self.steps + 1))
         update = _combined(self.in_update(), (before, v, g, loss_gradient))
         w[...] = _combined(self.in_parameter(lr, rate), (w, update))
 
-    def seen(self, gradient: Array) -> Array:
+    def seen(self, name: str, gradient: Array) -> Array:
+        if self.mistake.startswith("clipped "):
+            most = _number(self.mistake.rpartition(" ")[2])
+            return np.clip(gradient, -most, most)
+        if self.mistake.startswith("adagrad "):
+            self.total[name] = self.total.get(name, 0) + gradient**2
+            least = _number(self.mistake.rpartition(" ")[2])
+            within, outside = (least, 0.0) if "within" in self.mistake else (0.0, least)
+            return np.asarray(gradient / (np.sqrt(self.total[name] + within) + outside))
         if self.mistake == "averaged":
             return gradient / len(gradient)
         if self.mistake == "normalised":
@@ -180,6 +208,7 @@ class Mistaken:
             "lr in v": (m, lr),
             "lr in v too": (m, lr),
             "dampened": (m, 1 - m),
+            "corrected, dampened": (m, 1 - m),
             "sum": (1, 1),
             "momentum on g": (1, m),
             "momentum on all": (m, m),

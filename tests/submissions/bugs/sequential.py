@@ -100,6 +100,17 @@ for layer in self.layers:
         r"relu|negative|max|between|expected|own",
     ),
     Bug(
+        "each layer's input added where the shapes agree",
+        FORWARD,
+        _forward("""
+for layer in self.layers:
+    y = layer.forward(x)
+    x = x + y if x.shape == y.shape else y
+    caches.append(layer.cache)
+"""),
+        r"input is added to its output",
+    ),
+    Bug(
         "predict in place of forward: nothing is cached",
         FORWARD,
         _forward("""
@@ -277,6 +288,12 @@ for layer in self.layers:
         BACKWARD,
         _backward(call="upstream, own = layer.backward(upstream / len(upstream))"),
         r"batch.*(sum|mean)|(divided|mean).*batch|1/[NB]|len|factor",
+    ),
+    Bug(
+        "gradients divided by the layer's number",
+        BACKWARD,
+        _backward(named=NAMED.replace("own.items():", "own.items():\n        gradient = gradient / (i + 1)")),
+        r"divided by its number",
     ),
     Bug(
         "upstream of ones",

@@ -162,8 +162,29 @@ BUGS = [
     """,
         r"grad.*(chang|place|edit)|(chang|place|edit).*grad",
     ),
+    Bug("gradient clipped", STEP, "gradient = np.clip(gradient, -1, 1)\n" + _step(), r"clipped at 1 "),
     Bug(
-        "gradient clipped", STEP, "gradient = np.clip(gradient, -1, 1)\n" + _step(), r"clip|large|\b1\b|expected|bound"
+        "lr divided by the root of the step's number",
+        STEP,
+        "self.t = getattr(self, 't', 0) + 1\n" + _step(update="w -= self.lr / np.sqrt(self.t) * g"),
+        r"square root of the step",
+    ),
+    Bug(
+        "Adagrad",
+        STEP,
+        "self.squares = getattr(self, 'squares', 0) + gradient**2\n"
+        + _step(update="w -= self.lr * g / (np.sqrt(self.squares) + 1e-8)"),
+        r"root of the summed squares",
+    ),
+    Bug(
+        "momentum corrected for its start, as in Adam",
+        STEP,
+        "self.t = getattr(self, 't', 0) + 1\n"
+        + _step(
+            chosen="v = self._velocity / (1 - self.momentum**self.t)\n"
+            "    g = g + self.momentum * v if self.nesterov else v"
+        ),
+        r"1 - momentum\*\*t",
     ),
     Bug(
         "gradient normalised",

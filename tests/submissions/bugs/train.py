@@ -163,7 +163,23 @@ BUGS = [
         "the loss's value as its upstream",
         UPDATE,
         "dx, grads = model.backward(loss.backward(run.value))\noptimizer.step(grads)",
-        r"value|upstream|loss|factor|handed",
+        r"the loss's value; its upstream is 1",
+    ),
+    Bug(
+        "the upstream doubled",
+        UPDATE,
+        "dx, grads = model.backward(2 * loss.backward())\noptimizer.step(grads)",
+        r"dL/dscores is multiplied by 2",
+    ),
+    Bug(
+        "gradients clipped before the step",
+        UPDATE,
+        """
+        dx, grads = model.backward(loss.backward())
+        grads = {name: np.clip(g, -0.5, 0.5) for name, g in grads.items()}
+        optimizer.step(grads)
+    """,
+        r"clipped at 0\.5 ",
     ),
     Bug(
         "1/B once more",
