@@ -1,4 +1,4 @@
-"""Mistakes in the forward of layers and losses; what is wrong with a backward the gradient checker tells better."""
+"""Mistakes in the forward of layers and losses; of most in a backward the gradient checker tells better."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ def _loss_of(z: Array, targets: Array, form: str) -> Any:
     return -(np.where(targets > 0, terms, 0) if "at labels" in form else terms).sum(axis=1).mean()
 
 
+def _smoothed(targets: Array, share: float, others: str) -> Array:
+    """The targets with a share taken off, which all classes, or the others alone, have evenly."""
+    classes = targets.shape[1]
+    spread = np.ones_like(targets) / classes if others == "all" else np.subtract(1, targets) / (classes - 1)
+    return np.asarray(targets * (1 - share) + share * spread)
+
+
+def _log_p_by_columns(scores: Array) -> Array:
+    """Each row shifted by its own maximum, but with the sum of exp of each column."""
+    z = np.subtract(scores, np.amax(scores, 1)[:, None])
+    return np.asarray(z - np.log(np.add.reduce(np.exp(z))))
+
+
 def _only(condition: Any, value: Any) -> Any:
     """The value where the mistake can be made at all."""
     if not condition:
@@ -99,6 +112,18 @@ FC: dict[str, tuple[str, Formula]] = {
     "transposed result": ("y is transposed: it is [B x out]", lambda p, x: (_sums(p, x) + p.get("b", 0)).T),
     "averaged": ("y is divided by the batch size", lambda p, x: (_sums(p, x) + p.get("b", 0)) / len(x)),
     "by features": ("y is divided by the number of inputs", lambda p, x: _sums(p, x) / x.shape[1] + p.get("b", 0)),
+    "reshaped": (
+        "W is reshaped rather than transposed, which mixes its entries: W is [out x in], so y = x W' + b",
+        lambda p, x: _only(min(p["W"].shape) > 1, x @ p["W"].reshape(p["W"].shape[::-1]) + p.get("b", 0)),
+    ),
+    "by root": (
+        "y is divided by the square root of the number of inputs: y = x W' + b",
+        lambda p, x: (_sums(p, x) + p.get("b", 0)) / np.sqrt(x.shape[1]),
+    ),
+    "product by root": (
+        "y is divided by the square root of the number of inputs: y = x W' + b",
+        lambda p, x: _sums(p, x) / np.sqrt(x.shape[1]) + p.get("b", 0),
+    ),
     "negative": ("the sign of y is wrong", lambda p, x: -(_sums(p, x) + p.get("b", 0))),
     "relu": (
         "y is cut at 0; a fully connected layer has no nonlinearity",
@@ -165,6 +190,10 @@ SIGMOID: dict[str, tuple[str, Formula]] = {
     "no reciprocal": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: 1 + np.exp(-x)),
     "minus": ("1 - exp(-x) stands where 1 + exp(-x) belongs", lambda p, x: -1 / np.expm1(-x)),
     "tanh": ("y is tanh(x); the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: np.tanh(x)),
+    "tanh of x": (
+        "y is the sigmoid of 2 x: in (1 + tanh(z)) / 2 the argument z is x / 2",
+        lambda p, x: _sigmoid(2 * x),
+    ),
     "two": ("y is 2 s(x) - 1; the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: 2 * _sigmoid(x) - 1),
     "derivative": (
         "y is the sigmoid's derivative s (1 - s); forward gives s",
@@ -288,6 +317,25 @@ SOFTMAX_CE: dict[str, tuple[str, Formula]] = {
         )
         for form in FORMS[2:]
     },
+    **{
+        f"smoothed {share}, {others}": (
+            f"the labels are smoothed by {share} before the loss is taken: it takes them as they come",
+            lambda p, s, t, share=share, others=others: _rows(s, _smoothed(_targets(s, t), share, others)).mean(),
+        )
+        for share in (0.01, 0.05, 0.1, 0.2)
+        for others in ("all", "others")
+    },
+    **{
+        f"temperature {t}": (
+            f"the scores are divided by {t} (a temperature) before the softmax: it takes them as they come",
+            lambda p, s, labels, t=t: _rows(s / t, labels).mean(),
+        )
+        for t in (0.1, 0.5, 2, 5, 10)
+    },
+    "columns in the sum": (
+        "the sum of exp runs over the batch (axis 0); it runs over each row's classes, axis 1, as the maximum does",
+        lambda p, s, t: -(_targets(s, t) * _log_p_by_columns(s)).sum(axis=1).mean(),
+    ),
     "twice softmax": (
         "softmax is applied twice: scores are logits",
         lambda p, s, t: _rows(s, t, _softmax(_softmax(s))).mean(),
@@ -412,16 +460,48 @@ SOFTMAX_CE: dict[str, tuple[str, Formula]] = {
     },
 }
 
+
+def _fc_gradients(p: Mapping[str, Array], u: Array, x: Array, by: Callable[..., Any]) -> tuple[Array, dict[str, Array]]:
+    """Of a layer whose db is made of dW by `by`."""
+    dW = np.einsum("bo,bi->oi", u, x)
+    return np.einsum("bo,oi->bi", u, p["W"]), {"W": dW, **({"b": by(dW, axis=1)} if "b" in p else {})}
+
+
+BACKWARD: dict[str, dict[str, tuple[str, Formula]]] = {
+    "fc": {
+        f"x in db, {by.__name__}": (
+            "x is in db: b is added to the product, so y changes with b alike whatever x is",
+            lambda p, u, x, by=by: _fc_gradients(p, u, x, by),
+        )
+        for by in (np.sum, np.mean)
+    },
+    "sigmoid": {
+        "root": (
+            "the root of the sigmoid's derivative is taken: dx is upstream times the derivative itself",
+            lambda p, u, x: (u / np.cosh(x / 2) / 2, {}),
+        )
+    },
+    "softmax_ce": {
+        "normalised again": (
+            "the probabilities are divided by their sums over the batch (axis 0); each row sums to 1 already",
+            lambda p, u, s, t: np.subtract(_softmax(s) / np.add.reduce(_softmax(s)), _targets(s, t)) * (u / len(t)),
+        )
+    },
+}
+"""In backward, where the gradient checker has no words: (parameters, upstream, *inputs) -> what it returns."""
+
 BY_PART = {"fc": FC, "relu": RELU, "sigmoid": SIGMOID, "softmax_ce": SOFTMAX_CE}
 
 MISTAKES = {
     f"{part}.forward": {name: sentence for name, (sentence, _) in known.items()} for part, known in BY_PART.items()
-}
+} | {f"{part}.backward": {name: sentence for name, (sentence, _) in known.items()} for part, known in BACKWARD.items()}
 
 
 def code(mistake: str, part: str) -> Callable[..., Any]:
-    """A class of layers whose forward makes the mistake."""
-    return partial(Mistaken, part, BY_PART[part][mistake][1])
+    """A class of layers whose forward, or backward, makes the mistake."""
+    if mistake in BY_PART[part]:
+        return partial(Mistaken, part, BY_PART[part][mistake][1])
+    return partial(MistakenBackward, part, BACKWARD[part][mistake][1])
 
 
 class Mistaken:
@@ -438,3 +518,13 @@ class Mistaken:
     def forward(self, *inputs: Array) -> Any:
         params: Mapping[str, Array] = self.params
         return self.formula(params, *inputs)
+
+
+class MistakenBackward(Mistaken):
+    """A backward; its forward keeps what it is given, and gives nothing."""
+
+    def forward(self, *inputs: Array) -> None:
+        self.inputs = inputs
+
+    def backward(self, upstream: Any = 1.0) -> Any:
+        return self.formula(self.params, upstream, *self.inputs)

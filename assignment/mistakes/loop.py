@@ -58,7 +58,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "upstream negative": "the sign of dL/dscores is wrong; backward is given what loss.backward() gives",
         "upstream doubled": "dL/dscores is multiplied by 2; backward is given what loss.backward() gives",
         **{
-            f"clipped{unseen} {most}": f"the gradients are clipped at {most} and -{most}: the optimizer takes them whole"
+            f"clipped{unseen} {most}": f"gradients are clipped at {most} and -{most}: the optimizer takes them whole"
             for most in (1, 0.5, 0.1)
             for unseen in ("", " for the step")
         },

@@ -29,7 +29,7 @@ BUGS = [
         "W reshaped instead of transposed",
         FORWARD,
         _forward("x @ self.W.reshape(self.W.shape[::-1]) + b"),
-        r"transpos|reshap|W\.T|\bW\b|x W'|order",
+        r"W is reshaped",
     ),
     Bug(
         "a batch of one is squeezed",
@@ -73,6 +73,12 @@ BUGS = [
         FORWARD,
         _forward("x @ self.W.T / self.in_features + b"),
         r"divided|factor|mean|1/|scale|times|in_features|number of inputs",
+    ),
+    Bug(
+        "output divided by the root of the inputs",
+        FORWARD,
+        _forward("x @ self.W.T / np.sqrt(self.in_features) + b"),
+        r"square root of the number of inputs",
     ),
     Bug(
         "input edited in place by the forward",
@@ -160,6 +166,7 @@ BUGS = [
         _backward(db="upstream.mean(axis=0)"),
         r"batch.*(sum|mean)|(divided|mean).*batch|1/[NB]|mean",
     ),
+    Bug("x in db", BACKWARD, _backward(db="(upstream.T @ x).sum(axis=1)"), r"x is in db"),
     Bug("db summed over the wrong axis", BACKWARD, _backward(db="upstream.sum(axis=1)"), r"axis|shape"),
     Bug("db not summed at all", BACKWARD, _backward(db="upstream"), r"shape|sum|batch"),
     Bug("db of shape [1 x out]", BACKWARD, _backward(db="upstream.sum(axis=0, keepdims=True)"), r"shape|keepdims"),

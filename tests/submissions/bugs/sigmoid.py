@@ -26,6 +26,13 @@ BUGS = [
         spreads=True,
     ),
     Bug(
+        "the tanh of x, not of x / 2",
+        FORWARD,
+        _forward("(1 + np.tanh(x)) / 2"),
+        r"argument z is x / 2",
+        spreads=True,
+    ),
+    Bug(
         "1 + forgotten",
         FORWARD,
         _forward("1 / np.exp(-np.clip(x, -700, 700))"),
@@ -99,6 +106,7 @@ BUGS = [
     ),
     Bug("1 - y forgotten", BACKWARD, "return upstream * y, {}", r"1 - y|\(1 ?-|factor|y \* \(1|times y"),
     Bug("y forgotten", BACKWARD, "return upstream * (1 - y), {}", r"\by\b|factor"),
+    Bug("the root of y (1 - y)", BACKWARD, "return upstream * np.sqrt(y * (1 - y)), {}", r"the root of the sigmoid's"),
     Bug("upstream forgotten", BACKWARD, "return y * (1 - y), {}", r"upstream"),
     Bug("added instead of multiplied", BACKWARD, "return upstream + y * (1 - y), {}", r"add|upstream|plus|multipl|sum"),
     Bug("1 + y", BACKWARD, "return upstream * y * (1 + y), {}", r"sign|1 - y|1 \+ y|\(1 ?[-+]"),

@@ -81,6 +81,26 @@ BUGS = [
         spreads=True,
     ),
     Bug(
+        "exponentials summed over the columns, each row's maximum taken off",
+        FORWARD,
+        _forward(log_p="z - np.log(np.exp(z).sum(axis=0))"),
+        r"the sum of exp runs over the batch(?!.*maximum (off|from))",
+        spreads=True,
+    ),
+    Bug(
+        "labels smoothed",
+        FORWARD,
+        _forward(value="-((0.9 * onehot + 0.1 / classes) * log_p).sum() / rows"),
+        r"smoothed by 0\.1 ",
+    ),
+    Bug(
+        "a temperature",
+        FORWARD,
+        _forward(z="(scores - scores.max(axis=1, keepdims=True)) / 2"),
+        r"scores are divided by 2 ",
+        spreads=True,
+    ),
+    Bug(
         "the probability in place of its log",
         FORWARD,
         _forward(value="-(onehot * np.exp(log_p)).sum() / rows"),
@@ -148,6 +168,12 @@ BUGS = [
     ),
     Bug("onehot is not subtracted", BACKWARD, _backward("upstream * p / len(p)"), r"onehot|label|p -"),
     Bug("sign: onehot - p", BACKWARD, _backward("upstream * (onehot - p) / len(p)"), r"sign|minus|negat"),
+    Bug(
+        "normalised over the columns as well",
+        BACKWARD,
+        _backward("upstream * (p / p.sum(axis=0) - onehot) / len(p)"),
+        r"divided by their sums over the batch",
+    ),
     Bug("1/B forgotten", BACKWARD, _backward("upstream * (p - onehot)"), BATCH),
     Bug("1/B twice", BACKWARD, _backward("upstream * (p - onehot) / len(p) ** 2"), BATCH + r"|twice|factor"),
     Bug(
