@@ -167,7 +167,8 @@ def test_every_known_mistake_is_asked_for():
     """No probe-set may be blind to a mistake that is known; and each has numbers, or an error, of its own."""
     from importlib import import_module
 
-    for task in ("sequential.backward", "sgd.step", "train.update", "fc.forward", "softmax_ce.forward"):
+    by_numbers = ("sequential.forward", "sequential.backward", "sgd.step", "train.update")
+    for task in (*by_numbers, "fc.forward", "fc.backward", "sigmoid.backward", "softmax_ce.forward"):
         drawn = [probe for _, probe in probes_of(task, np.random.default_rng(1))]
         right = [run(probe) for probe in drawn]
         seen = set()
