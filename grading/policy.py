@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
-from handgrad.grading.bindings import name_of, root_of, words
+from handgrad.grading.bindings import name_of, root_of, word_of, words
 from handgrad.grading.numeric import numeric
 
 DIFFERENTIATORS = words("""
@@ -37,6 +37,12 @@ WALKS = words("""
 MAX_LENGTH = 100_000
 COMPARISONS = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
 READERS = words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
+NAMESPACES = words("globals vars locals exec eval compile __dict__ __setattr__ modules")
+"""What a module's names can be reached by without writing them."""
+BY_NAME = words("getattr setattr delattr attrgetter methodcaller __getattribute__ __setattr__")
+STREAMS = words("stdout stderr __stdout__ __stderr__")
+ORDINARY = words("write writelines flush isatty")
+"""What any program does with the standard streams, besides print(file=...)."""
 
 
 VARYING = set(
@@ -120,23 +126,69 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
     if tree is None:
         return
     nodes = list(ast.walk(tree))
-    names = _numpy_names(nodes)
+    names = _names_of("numpy", nodes) | {"np"}
+    attributes = Attributes(nodes)
     for node in nodes:
-        for what, kind in _looked_at(node, names):
+        for what, kind in (*_looked_at(node, names), *attributes.looked_at(node)):
             yield Flag(getattr(node, "lineno", 1), what, kind)
+    for line in sorted({line for node in tree.body if not _is_main(node) for line in _renames(node)}):
+        yield Flag(line, "changes __name__, or may", "tampering")
     yield from (Flag(line, what, "numeric") for line, what in numeric(tree))
 
 
 def _parsed(path: str, text: str) -> ast.Module | None:
-    """The code as it runs when it is imported; None where it is no Python."""
+    """The code as it runs when it is imported; None where it is no Python.
+
+    What stands under `if __name__ == "__main__"` is left out, unless something may make that true.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a student's "\\d" is not ours to warn of
             tree = ast.parse(text, path)
     except (SyntaxError, ValueError, MemoryError):
         return None
-    tree.body = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
+    others = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
+    if not any(_may_be_main(part) for node in others for part in ast.walk(node)):
+        tree.body = others
     return tree
+
+
+def _may_be_main(node: ast.AST) -> bool:
+    """Whether it may give the module the name "__main__"."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and node.value in ("__name__", "__main__")
+    if isinstance(node, ast.Call) and name_of(node.func) in ("setattr", "delattr"):
+        return not (len(node.args) > 1 and isinstance(node.args[1], ast.Constant))
+    if isinstance(node, ast.Name | ast.Attribute):
+        return name_of(node) in NAMESPACES or (name_of(node) == "__name__" and not isinstance(node.ctx, ast.Load))
+    return _is_called_name(node)
+
+
+def _is_called_name(node: ast.AST) -> bool:
+    """Whether a definition, an import, a pattern, an except or a global has the name __name__."""
+    if isinstance(node, ast.Name | ast.Attribute | ast.Constant):
+        return False
+    texts = [value for field in node._fields for value in _listed(getattr(node, field, None))]
+    return "__name__" in [text for text in texts if isinstance(text, str)]
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _renames(tree: ast.AST) -> Iterator[int]:
+    """The lines where __name__ is bound, or named in a text other than to read a function's."""
+    nodes = list(ast.walk(tree))
+    read = {
+        node.args[1]
+        for node in nodes
+        if isinstance(node, ast.Call) and name_of(node.func) in ("getattr", "hasattr") and len(node.args) > 1
+    }
+    for node in nodes:
+        is_stored = isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load)
+        is_text = isinstance(node, ast.Constant) and node.value == "__name__" and node not in read
+        if is_text or (is_stored and word_of(node) == "__name__") or _is_called_name(node):
+            yield getattr(node, "lineno", 1)
 
 
 def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
@@ -144,13 +196,100 @@ def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
-def _numpy_names(nodes: list[ast.AST]) -> set[str]:
-    """What the file calls NumPy and its parts."""
-    names = {"np", "numpy"}
+def _names_of(package: str, nodes: list[ast.AST]) -> set[str]:
+    """What the file calls a package and its parts."""
+    names = {package}
     for node in nodes:
         if isinstance(node, ast.Import):
-            names |= {alias.asname for alias in node.names if alias.asname and alias.name.split(".")[0] == "numpy"}
+            names |= {alias.asname for alias in node.names if alias.asname and alias.name.split(".")[0] == package}
     return names
+
+
+class Attributes:
+    """Attributes that are reached by a text, and the standard streams."""
+
+    def __init__(self, nodes: list[ast.AST]) -> None:
+        self.sys = _names_of("sys", nodes)
+        self.streams: dict[str, str] = {}
+        """What is imported from sys of them, under the file's names."""
+        self.values: dict[str, list[ast.expr]] = {}
+        """What is bound to each name anywhere."""
+        is_print_own = False
+        for node in nodes:
+            match node:
+                case ast.ImportFrom(module="sys"):
+                    self.streams |= {one.asname or one.name: one.name for one in node.names if one.name in STREAMS}
+                case ast.Assign(targets=targets, value=value):
+                    for target in targets:
+                        self._bind(target, value)
+                case (
+                    ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value)
+                ):
+                    self._bind(target, value)
+                case ast.AugAssign(target=target, value=value):
+                    self._bind(target, ast.BinOp(target, node.op, value))
+                case ast.For() | ast.comprehension():
+                    self._bind(node.target, node.iter)
+                case ast.FunctionDef(name="print") | ast.Name(id="print", ctx=ast.Store()) | ast.alias(asname="print"):
+                    is_print_own = True
+        self.ordinary: set[ast.expr] = set()
+        for node in nodes:
+            match node:
+                case ast.Call(func=ast.Name(id="print")) if not is_print_own:
+                    self.ordinary |= {word.value for word in node.keywords if word.arg == "file"}
+                case ast.Call(func=ast.Attribute(value=stream, attr=attr)) if attr in ORDINARY:
+                    self.ordinary.add(stream)
+
+    def _bind(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            for part, given in zip(target.elts, value.elts, strict=True):
+                self._bind(part, given)
+            return
+        for named in ast.walk(target):
+            if isinstance(named, ast.Name):
+                self.values.setdefault(named.id, []).append(value)
+
+    def looked_at(self, node: ast.AST) -> Iterator[tuple[str, str]]:
+        match node:
+            case ast.Call(args=arguments) if name_of(node.func) in BY_NAME:
+                words = arguments if name_of(node.func) in ("attrgetter", "methodcaller") else arguments[1:2]
+                if any(self._is_computed(word) for word in words):
+                    yield f"names an attribute by a computed text: {ast.unparse(node)}", "tampering"
+                if arguments and name_of(arguments[0]) in self.sys:
+                    yield f"takes hold of sys by {ast.unparse(node)}", "tampering"
+            case ast.Call(func=ast.Name(id="vars"), args=[_, *_]) | ast.Attribute(attr="__dict__"):
+                yield f"names an attribute by a computed text, or may: {ast.unparse(node)}", "tampering"
+            case ast.Attribute(attr=attr, value=ast.Name(id=root)) if attr in STREAMS and root in self.sys:
+                if node not in self.ordinary or attr.startswith("__"):
+                    yield f"takes hold of sys.{attr}", "tampering"
+            case ast.Name(id=name) if name in self.streams:
+                if node not in self.ordinary or self.streams[name].startswith("__"):
+                    yield f"takes hold of sys.{self.streams[name]}", "tampering"
+
+    def _is_computed(self, node: ast.expr, depth: int = 3) -> bool:
+        """Whether a text is put together or cut out of others, here or where its name is bound."""
+        match node:
+            case ast.BinOp() | ast.JoinedStr():
+                return True
+            case ast.Subscript(value=value):
+                return isinstance(value, ast.Constant) or self._is_computed(value, depth)
+            case ast.Call(func=ast.Attribute(attr="keys" | "items" | "copy")):
+                return False
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="split" | "rsplit" | "partition")) if depth:
+                return any(  # as "0.W" is taken apart, not a text of the file's own
+                    isinstance(value, ast.Constant) or self._is_computed(value, depth - 1)
+                    for value in self.values.get(name, [])[:20]
+                )
+            case ast.Call(func=ast.Name(id="sorted" | "list" | "tuple" | "enumerate" | "zip" | "set" | "dict" | "str")):
+                return any(self._is_computed(one, depth) for one in node.args)
+            case ast.Call():
+                return True
+            case ast.Tuple() | ast.List() | ast.IfExp() | ast.BoolOp() | ast.Starred() | ast.NamedExpr():
+                parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
+                return any(self._is_computed(part, depth) for part in parts)
+            case ast.Name() if depth:
+                return any(self._is_computed(value, depth - 1) for value in self.values.get(node.id, [])[:20])
+        return False
 
 
 def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
@@ -170,8 +309,6 @@ def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
                 yield f"changes NumPy: {ast.unparse(target)}", "tampering"
     elif isinstance(node, ast.Attribute) and node.attr in WALKS:
         yield f"looks into the interpreter: {node.attr}", "tampering"
-    elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "__stdout__") and root_of(node) == "sys":
-        yield f"takes hold of sys.{node.attr}", "tampering"
     elif isinstance(node, ast.Name) and node.id in ("__builtins__", "__loader__"):
         yield f"looks into the interpreter: {node.id}", "tampering"
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in WALKS - {"modules"}:

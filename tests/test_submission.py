@@ -16,7 +16,7 @@ from textwrap import dedent
 import pytest
 
 from handgrad.grading import submission
-from handgrad.grading.policy import flags
+from handgrad.grading.policy import flags, may_vary
 from handgrad.grading.submission import Submission, SubmissionError, digest, read, text
 
 WANTED = ("layers/fc.py", "layers/relu.py", "model.py", "train.py")
@@ -378,6 +378,102 @@ class FC:
     )
     def test_other_ways_to_import(self, code: str) -> None:
         assert len(flags("fc.py", code)) == 1
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '__name__ = "__main__"',
+            '__name__: str = "__main__"',
+            "for __name__ in NAMES: pass",
+            "with held as __name__: pass",
+            "print(__name__ := NAME)",
+            "from names import main as __name__",
+            "def __name__(): pass",
+            "class __name__: pass",
+            "del __name__",
+            "def f():\n    global __name__",
+            "me.__name__ = NAME",
+            "match NAME:\n    case __name__: pass",
+            "setattr(me, '__name__', NAME)",
+            "globals()['__name__'] = NAME",
+            "locals().update(NAMES)",
+            "vars(me).update(NAMES)",
+            "exec(CODE)",
+            "me.__dict__.update(NAMES)",
+            "setattr(me, NAME, MAIN)",
+        ],
+    )
+    def test_main_is_looked_at_where_its_name_may_be_another(self, line: str) -> None:
+        code = f'{line}\nif __name__ == "__main__":\n    import torch, random\n'
+        assert "forbidden" in {flag.kind for flag in flags("fc.py", code)}
+        assert may_vary(code + "    random.random()\n")
+        if "__name__" in line:
+            assert any(flag.kind == "tampering" and flag.line <= 2 for flag in flags("fc.py", code))
+
+    def test_main_is_left_out_where_its_name_is_only_read(self) -> None:
+        code = 'print(__name__, f.__name__)\nif __name__ == "__main__":\n    import torch\n    vars(torch)["x"] = 1\n'
+        assert flags("fc.py", code) == []
+        assert not may_vary(code + "    import random\n    random.random()\n")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "f = vars(type(self))['_s' + 'l']",
+            "f = vars(self)[NAME]",
+            "f = type(self).__dict__[NAME]",
+            "setattr(Sigmoid, '_s' + 'l', f)",
+            "f = getattr(self, 'a' + 'b')",
+            "f = getattr(self, f'a{b}')",
+            "f = getattr(self, ''.join(['a', 'b']))",
+            "f = getattr(self, 'lor'[::-1])",
+            "a, name = 1, 'a' + 'b'\nf = getattr(self, name)",
+            "name = 'a'\nname += 'b'\nf = getattr(self, name)",
+            "name = 'x-ab'\n_, end = name.split('-')\nf = getattr(self, end)",
+            "for name in ['a' + 'b']: f = getattr(self, name)",
+            "f = operator.methodcaller('a' + 'b', x)(self)",
+        ],
+    )
+    def test_attributes_named_by_a_computed_text(self, line: str) -> None:
+        found = flags("fc.py", line)
+        assert any(flag.kind == "tampering" and "by a computed text" in flag.what for flag in found), found
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "w = getattr(layer, 'W', None)",
+            "for name in ('W', 'b'): setattr(layer, name, getattr(layer, name) - 1)",
+            "for name, g in grads.items(): setattr(layer, name, g)",
+            "for key in grads:\n    i, name = key.split('.')\n    w = getattr(layers[int(i)], name)",
+            "print('x', file=sys.stderr)",
+            "print('x', file=sys.stdout, flush=True)",
+            "sys.stdout.write('x')\nsys.stdout.flush()",
+            "sys.stderr.write('x')\nsys.stderr.flush()",
+            "from sys import stderr\nprint('x', file=stderr)\nstderr.write('x')",
+        ],
+    )
+    def test_what_any_program_does(self, line: str) -> None:
+        assert flags("fc.py", "import sys\n" + line) == []
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "sys.stdout = x",
+            "sys.stdout.buffer.write(b'x')",
+            "print('x', file=sys.__stdout__)",
+            "sys.__stdout__.write('x')",
+            "sys.stdout.fileno()",
+            "sys.stdout.detach()",
+            "sys.stderr.reconfigure(encoding='x')",
+            "out = sys.stdout",
+            "sys.stdout.write = f",
+            "def print(file): file.buffer\nprint(file=sys.stdout)",
+            "from sys import stdout as out\nout.buffer.write(b'x')",
+            "getattr(sys, 'stdout')",
+            "import sys as s\ns.stdout.fileno()",
+        ],
+    )
+    def test_holds_on_the_standard_streams(self, line: str) -> None:
+        assert "tampering" in {flag.kind for flag in flags("fc.py", "import sys\n" + line)}
 
     def test_what_was_handed_out_is_not_flagged(self) -> None:
         given = "import signal\nimport threading\n"
