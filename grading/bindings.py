@@ -143,6 +143,19 @@ class Bindings:
                 self._put(target, node.context_expr, place)
             case ast.Call(func=ast.Attribute(value=target, attr="append" | "extend" | "insert"), args=[*_, value]):
                 self._put(target, value, place)
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=op), attr="at"), args=[target, index, value]):
+                put = ast.Subscript(target, index, ast.Store())  # np.add.at(target, index, value)
+                self._put(put, value, place, op in ("add", "subtract"))
+            case ast.Call(keywords=[*_, ast.keyword(arg="out", value=target)]):
+                is_sum = name_of(node.func) in ("add", "subtract") and len(node.args) == 2
+                value = ast.BinOp(node.args[0], ast.Add(), node.args[1]) if is_sum else node
+                self._put(target, value, place)
+            case ast.Call(func=ast.Attribute(attr="put"), args=[target, index, value, *_]):
+                self._put(ast.Subscript(target, index, ast.Store()), value, place)
+            case ast.Call(func=ast.Attribute(value=target, attr="__setitem__" | "put"), args=[index, value]):
+                self._put(ast.Subscript(target, index, ast.Store()), value, place)
+            case ast.Call(func=ast.Attribute(value=target, attr="__iadd__" | "__isub__"), args=[value]):
+                self._put(target, value, place, added=True)
             case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str() as name), value]):
                 self._put(ast.Attribute(ast.Name("self", ast.Load()), name, ast.Store()), value, place)
 

@@ -2,7 +2,8 @@
 
 shifted     a function is called at data that a step was added to
 probe       a function is called at a unit vector, or a matrix multiplied by one
-twice       a function is called at two points that differ by something added
+masked      a matrix is multiplied by data of which a chosen part was made zero
+twice       a function is called at two points that differ by something added, or at two multiples of one thing
 again       a loop calls a function of what nothing in the loop binds: something was changed in place
 step        something is divided by a small constant or multiplied by a large one
 
@@ -24,6 +25,8 @@ NONLINEAR = words("""
 """)
 PRODUCTS = words("dot matmul einsum tensordot inner vdot")
 NOT_AN_INPUT = NONLINEAR | words("log log2 log10 log1p sqrt")
+BENT = words("maximum minimum fmax fmin clip abs absolute fabs max min where")
+"""Of the nonlinear ones, those that honest code calls at one multiple of a thing, or at it and minus it."""
 SUMS = words("add subtract sub sum fsum __add__ __radd__ __sub__ __rsub__ iadd isub")
 TINY = 1e-3
 """A constant at most this large that something is divided by looks like a difference's step."""
@@ -61,6 +64,8 @@ class Differences:
             yield "divides by a small step"
         match node:
             case ast.BinOp(op=ast.MatMult()):
+                if is_backward and any(map(self._is_masked, (node.left, node.right))):
+                    yield "multiplies a matrix by data with a chosen part made zero"
                 yield from self._evaluated("a matrix product", [node.left, node.right], is_backward)
             case ast.BinOp(op=ast.Pow()):
                 yield from self._evaluated("a power", [node.right], is_backward, with_units=False)
@@ -69,6 +74,8 @@ class Differences:
                 is_own, is_product = self._is_own(node), self._is_of(node, PRODUCTS)
                 if is_own or is_product or self._is_of(node, NONLINEAR):
                     yield from self._evaluated(name, self._arguments(node), is_backward, is_own or is_product)
+                if is_backward and (is_own or is_product) and any(map(self._is_masked, self._arguments(node))):
+                    yield f"calls {name} at data with a chosen part made zero"
                 if is_backward and isinstance(node.func, ast.Subscript) and self.origins.place[node].loops:
                     yield "calls functions of a table in a loop, as a tape does"
                 if is_backward and is_own and self._is_again(node):
@@ -118,9 +125,8 @@ class Differences:
                 is_identity_less = isinstance(node.op, ast.Sub) and self.origins.kind(node.left) == Kind.UNIT
                 if self._adds_step([node.left, node.right], even_by_number) and not is_identity_less:
                     return True  # but for I - p, which is in the softmax's Jacobian
-            case ast.BinOp(op=ast.Mult()):
-                factors = [self.origins.number(side) for side in (node.left, node.right)]
-                if any(factor is not None and 0 < abs(factor - 1) < 0.1 for factor in factors):
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                if any(map(self._is_near_one, (node.left, node.right))):
                     return even_by_number
             case ast.Call():
                 if _names_sum(node.func) and self._adds_step(self._arguments(node), even_by_number):
@@ -135,6 +141,55 @@ class Differences:
         return any(
             self.is_shifted(part, even_by_number) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)
         )
+
+    def _is_near_one(self, node: ast.expr) -> bool:
+        """Whether it is a constant near one, several of them, or one and something small: 1.001, 1 + h."""
+        factor = self.origins.number(node)
+        if factor is not None:
+            return 0 < abs(factor - 1) < 0.1
+        match node:
+            case ast.Tuple() | ast.List():
+                return any(map(self._is_near_one, node.elts))
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                sides = (node.left, node.right)
+                steps = [side for side in sides if self.origins.kind(side) == Kind.STEP]
+                return len(steps) == 1 and any(self.origins.number(side) == 1 for side in sides)
+            case ast.Name() if self.origins.kind(node) != Kind.DATA and (value := self._definition(node)) is not None:
+                return isinstance(value, ast.Tuple | ast.List | ast.BinOp) and self._is_near_one(value)
+        return False
+
+    def _is_masked(self, node: ast.expr) -> bool:
+        """Whether it is data of which a part is made zero that is chosen without looking at it."""
+        kind = self.origins.kind
+        match node:
+            case ast.Call(args=[condition, *branches]) if name_of(node.func) == "where" and len(branches) == 2:
+                kinds = list(map(kind, branches))
+                return self._is_chosen(condition) and Kind.DATA in kinds and Kind.COUNT in kinds
+            case ast.BinOp(op=ast.Mult(), left=left, right=right):
+                return (self._is_chosen(left) and kind(right) == Kind.DATA) or (
+                    self._is_chosen(right) and kind(left) == Kind.DATA
+                )
+            case ast.Name():
+                puts = [one for one in self.origins.bindings(node) if one.index is not None and not one.added]
+                is_zeroed = any(
+                    one.value is not None
+                    and self.origins.number(one.value) == 0
+                    and Kind.DATA not in map(kind, (one.index, *one.tests))
+                    for one in puts
+                    if one.index is not None
+                )
+                value = self._definition(node)
+                has_data = any(
+                    one.index is None and one.value and kind(one.value) == Kind.DATA
+                    for one in self.origins.bindings(node)
+                )
+                return (is_zeroed and has_data) or (value is not None and self._is_masked(value))
+        return False
+
+    def _is_chosen(self, node: ast.expr) -> bool:
+        """Whether it compares places: np.arange(n) == j."""
+        found = self._definition(node) if isinstance(node, ast.Name) else node
+        return isinstance(found, ast.Compare) and self.origins.kind(found) == Kind.UNIT
 
     def _adds_step(self, parts: list[ast.expr], even_by_number: bool) -> bool:
         parts = [one for part in parts for one in (part.elts if isinstance(part, ast.List | ast.Tuple) else [part])]
@@ -220,6 +275,10 @@ class Differences:
         if any(left is None or right is None for left, right in pairs):
             return False
         is_own = self._is_own(one)
+        for left, right in pairs if is_backward and (is_own or self._is_of(one, BENT)) else []:
+            ours_scaled, theirs_scaled = self._scaled(left), self._scaled(right)
+            if ours_scaled[1] == theirs_scaled[1] != "" and abs(ours_scaled[0]) != abs(theirs_scaled[0]):
+                return True
         for left, right in pairs:
             ours, theirs = self._summands(left), self._summands(right)
             if len(ours) == len(theirs) == 1 or ast.dump(left) == ast.dump(right):
@@ -259,6 +318,30 @@ class Differences:
                 if isinstance(value, ast.BinOp | ast.UnaryOp | ast.Name):
                     return self._summands(value, depth - 1)
         return frozenset([ast.unparse(node)])
+
+    def _scaled(self, node: ast.expr, depth: int = 6) -> tuple[float, str]:
+        """The factor and what it multiplies, data; (1, "") where that is none."""
+        number = self.origins.number
+        match node:
+            case ast.UnaryOp(op=ast.USub()) if depth:
+                factor, what = self._scaled(node.operand, depth - 1)
+                return -factor, what
+            case ast.BinOp(op=ast.Mult(), left=left, right=right) if depth:
+                for one, other in ((left, right), (right, left)):
+                    if (by := number(one)) is not None:
+                        factor, what = self._scaled(other, depth - 1)
+                        return by * factor, what
+            case ast.BinOp(op=ast.Div(), left=left, right=right) if depth and (by := number(right)):
+                factor, what = self._scaled(left, depth - 1)
+                return factor / by, what
+            case ast.BinOp(op=ast.Add(), left=left, right=right) if depth:
+                (factor, what), (more, same) = self._scaled(left, depth - 1), self._scaled(right, depth - 1)
+                if what == same:
+                    return factor + more, what
+            case ast.Name() if depth and (value := self._definition(node)) is not None:
+                if isinstance(value, ast.BinOp | ast.UnaryOp | ast.Name):
+                    return self._scaled(value, depth - 1)
+        return 1, ast.unparse(node) if self.origins.kind(node) == Kind.DATA else ""
 
     # Loops and steps.
 

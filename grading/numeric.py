@@ -3,6 +3,7 @@
 Of the code that forward and backward reach by name:
 
 complex     complex numbers, and what makes them of real ones
+precision   numbers of more than double precision, of which differences are as exact as derivatives
 arithmetic  a class with an arithmetic of its own, functions kept in a list: dual numbers, a tape
 library     what interpolates, expands in polynomials, solves for weights or takes differences
 forward     backward calls forward, or the layer itself
@@ -27,6 +28,13 @@ COMPLEX = words("""
 COMPLEX_TEXT = words("""
     complex complex64 complex128 complex256 cdouble csingle c8 c16 c32 D G <c8 <c16 =c8 =c16 >c8 >c16
 """)
+PRECISE = words("longdouble float96 float128 longfloat longcomplex clongdouble complex192 complex256 float80")
+PRECISE_TEXT = words("""
+    longdouble float96 float128 longfloat longcomplex clongdouble complex192 complex256 f12 f16 <f12 <f16 =f12 =f16
+    >f16 |f16 c24 c32
+""")
+PRECISE_TYPES = PRECISE_TEXT | words("g G <g =g >g")
+PRECISE_PACKAGES = words("decimal fractions mpmath gmpy2")
 LIBRARY = words("""
     solve inv pinv lstsq tensorsolve tensorinv vander polyfit polyval polyder polymul poly1d polynomial Polynomial
     gradient diff ediff1d interp convolve matrix_power eig eigh expm expm_frechet logm sqrtm funm approx_fprime
@@ -41,7 +49,7 @@ ARITHMETIC = frozenset(
 
 def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """What stands out in the file, each with its line."""
-    origins = Origins(tree)
+    origins = Origins(ast.fix_missing_locations(Operators(tree).visit(tree)))
     backward = _reached(origins, {"backward"})
     hooks = {name for name in origins.functions if name.startswith("__")}
     forward = [function for function in _reached(origins, {"forward", *hooks}) if function not in set(backward)]
@@ -49,7 +57,12 @@ def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
     idle = _nodes(functions - {*backward, *forward}) - _nodes({*backward, *forward})
     for node in origins.place:
         if node not in idle:
-            for what in (*_complex(node, origins), *_arithmetic(node, origins), *_library(node, origins)):
+            for what in (
+                *_complex(node, origins),
+                *_precise(node, origins),
+                *_arithmetic(node, origins),
+                *_library(node, origins),
+            ):
                 yield getattr(node, "lineno", 1), what
     for function in backward:
         via = "" if getattr(function, "name", "") == "backward" else f" (in {_called(function)})"
@@ -58,6 +71,42 @@ def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
     differences = Differences(origins)
     for who, nodes in (("backward", _nodes(backward)), ("forward", _nodes(forward) - _nodes(backward))):
         yield from ((line, f"{who} {what}") for line, what in differences.found(nodes, who == "backward"))
+
+
+OPERATORS: dict[str, ast.operator] = {
+    "add": ast.Add(),
+    "subtract": ast.Sub(),
+    "sub": ast.Sub(),
+    "multiply": ast.Mult(),
+    "mul": ast.Mult(),
+    "divide": ast.Div(),
+    "true_divide": ast.Div(),
+    "truediv": ast.Div(),
+}
+
+
+class Operators(ast.NodeTransformer):
+    """Writes np.multiply(a, b) and its like as operators, which the rules are about."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.imported = {
+            alias.asname or alias.name.split(".")[0]: alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            and (getattr(node, "module", None) or node.names[0].name).split(".")[0] in ("numpy", "operator")
+            for alias in node.names
+        }
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=function, args=[left, right]) if root_of(function) in self.imported:
+                name = name_of(function)
+                op = OPERATORS.get(self.imported[name] if isinstance(function, ast.Name) else name)
+                is_changed = any(word.arg not in ("dtype", "casting") for word in node.keywords)
+                if op is not None and not is_changed and not isinstance(left, ast.Starred):
+                    return ast.copy_location(ast.BinOp(left, op, right), node)
+        return node
 
 
 def _nodes(functions: list[Function] | set[Function]) -> set[ast.AST]:
@@ -130,6 +179,34 @@ def _complex(node: ast.AST, origins: Origins) -> Iterator[str]:
             is_complex = _of_library(node, origins) and word_of(node) in COMPLEX
     if is_complex:
         yield "computes with complex numbers"
+
+
+def _precise(node: ast.AST, origins: Origins) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str()) | ast.BinOp(op=ast.Add()):
+            is_precise = _text(node) in PRECISE_TEXT
+        case ast.Call(func=function, args=arguments, keywords=keywords):
+            types = [word.value for word in keywords if word.arg == "dtype"]
+            if name_of(function) in ("dtype", "astype", "view", "array", "asarray", "zeros", "ones", "full", "empty"):
+                types += arguments[:3]
+            is_precise = any(_text(one) in PRECISE_TYPES for one in types)
+        case ast.Import():
+            is_precise = any(alias.name.split(".")[0] in PRECISE_PACKAGES for alias in node.names)
+        case ast.ImportFrom(level=0):
+            is_precise = (node.module or "").split(".")[0] in PRECISE_PACKAGES
+            is_precise = is_precise or any(alias.name in PRECISE for alias in node.names)
+        case _:
+            is_precise = word_of(node) in PRECISE and _of_library(node, origins)
+    if is_precise:
+        yield "computes with more than double precision"
+
+
+def _text(node: ast.expr, depth: int = 9) -> str:
+    """The text that constants are added up to; "" for any other expression."""
+    if depth and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _text(node.left, depth - 1), _text(node.right, depth - 1)
+        return left + right if left and right else ""
+    return word_of(node) if isinstance(node, ast.Constant) else ""
 
 
 def _is_root_of_negative(base: ast.expr, exponent: ast.expr, origins: Origins) -> bool:

@@ -73,10 +73,13 @@ class Origins(Bindings):
                 made = max(map(self.kind, (node.left, *node.comparators)))
                 has_array = any(name_of(part.func) == "arange" for part in ast.walk(node) if isinstance(part, ast.Call))
                 return Kind.UNIT if made in (Kind.STEP, Kind.UNIT) or (has_array and made == Kind.COUNT) else made
+            case ast.BinOp(op=ast.Add()) if _is_list(node):  # [0.0] * j + [1.0] + [0.0] * k
+                return max(Kind.UNIT, self.kind(node.left), self.kind(node.right))
             case ast.BinOp(op=ast.Div() | ast.Pow()):
                 return max(Kind.STEP, self.kind(node.left), self.kind(node.right))
             case ast.ListComp() | ast.GeneratorExp():
-                chosen = Kind.UNIT if isinstance(node.elt, ast.Compare | ast.IfExp) else Kind.STEP
+                is_chosen = any(isinstance(part, ast.Compare | ast.IfExp) for part in ast.walk(node.elt))
+                chosen = Kind.UNIT if is_chosen else Kind.STEP
                 return max(chosen, self.kind(node.elt))
         parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
         return max(map(self.kind, parts), default=Kind.COUNT)
@@ -147,6 +150,16 @@ class Origins(Bindings):
         if binding.index is None:
             return made
         return max(Kind.UNIT, made, self.kind(binding.index), *map(self.kind, binding.tests))
+
+
+def _is_list(node: ast.expr) -> bool:
+    """Whether it is put together of lists, at least one of them repeated."""
+    match node:
+        case ast.BinOp(op=ast.Mult(), left=left, right=right):
+            return isinstance(left, ast.List | ast.Tuple) or isinstance(right, ast.List | ast.Tuple)
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            return _is_list(left) or _is_list(right)
+    return False
 
 
 def _computed(op: ast.operator, left: float, right: float) -> float | None:

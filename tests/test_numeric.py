@@ -47,4 +47,4 @@ def test_honest_code(name: str, handout: dict[str, bytes]) -> None:
 def test_right_submissions(handout: dict[str, bytes]) -> None:
     for right in [*CORRECT, *ODDITIES]:
         text = written(right.part, right.codes, right.module)
-        assert numeric(FILES[right.part], text, submission.text(handout[FILES[right.part]])) == [], right.name
+        assert flags(FILES[right.part], text, submission.text(handout[FILES[right.part]])) == [], right.name

@@ -795,6 +795,161 @@ DISGUISES = {
             H, D = 0.01, 0.02
         """,
     ),
+    "secant by quotients": Layer(
+        """
+            t = self.x
+            a, b = t / 1.0000001, t / 0.9999999
+            return upstream * (self._s(a) - self._s(b)) / (a - b), {}
+        """,
+    ),
+    "secant by a loop over ratios": Layer(
+        """
+            t = self.x
+            values = [self._s(np.multiply(t, ratio)) for ratio in (1.0000001, 0.9999999)]
+            return upstream * (values[0] - values[1]) / (t * WIDTH), {}
+        """,
+        module="WIDTH = 0.002",
+    ),
+    "secant by np.divide": Layer(
+        """
+            a, b = np.divide(self.x, OVER), np.divide(self.x, UNDER)
+            return upstream * np.divide(np.subtract(self._s(a), self._s(b)), np.subtract(a, b)), {}
+        """,
+        module="OVER, UNDER = 1.001, 0.999",
+    ),
+    "secant by one and a step": Layer(
+        """
+            a = self.x * (1 + len(self.x) / 4**11)
+            return upstream * (self._s(a) - self._s(self.x)) / (a - self.x), {}
+        """,
+    ),
+    "secant at multiples": Layer(
+        """
+            a, b = plus(self.x, self.x), 3 * self.x
+            return upstream * (self._s(a) - self._s(b)) / (a - b), {}
+        """,
+        module="from numpy import add as plus",
+    ),
+    "add.at": Layer(
+        """
+            s = self.x
+            width = len(s) / 4**11
+            d = np.zeros_like(s)
+            for i in np.ndindex(s.shape):
+                ups, downs = s.copy(), s.copy()
+                np.add.at(ups, i, width)
+                np.subtract.at(downs, i, width)
+                d[i] = (soft(ups) - soft(downs))[i] / (2 * width)
+            return upstream * d, {}
+        """,
+        methods="",
+        module="""
+            def soft(s):
+                e = np.exp(s - s.max())
+                return e / e.sum()
+        """,
+        forward="self.x = x\nreturn soft(x)",
+    ),
+    "put": Layer(
+        """
+            s, y = self.x, self._s(self.x)
+            d = np.zeros_like(s)
+            for i in range(s.size):
+                ups = s.copy()
+                np.put(ups, i, s.flat[i] + WIDTH)
+                d.flat[i] = (self._s(ups) - y).flat[i] / WIDTH
+            return upstream * d, {}
+        """,
+        module="WIDTH = 1 / 64",
+    ),
+    "sum by out": Layer(
+        """
+            p = np.empty_like(self.x)
+            np.add(self.x, H, out=p)
+            return upstream * (self._s(p) - self._s(self.x)) / H, {}
+        """,
+        module="H = 0.01",
+    ),
+    "unit rows by lists": Layer(
+        """
+            n = self.W.shape[1]
+            J = [np.einsum('i,oi->o', np.array([0.0] * j + [1.0] + [0.0] * (n - j - 1)), self.W) for j in range(n)]
+            return upstream @ np.array(J).T, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "unit rows by lists to a method": Layer(
+        """
+            n = self.W.shape[1]
+            J = []
+            for j in range(n):
+                row = [0.0] * j + [1.0] + [0.0] * (n - j - 1)
+                J.append(self.lin(np.array(row)))
+            return upstream @ np.array(J).T, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "unit rows by truth values": Layer(
+        """
+            n = self.W.shape[1]
+            J = [self.lin(np.array([float(k == j) for k in range(n)])) for j in range(n)]
+            return upstream @ np.array(J).T, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "one column masked": Layer(
+        """
+            x, n = self.x, self.W.shape[1]
+            d = [x @ self.W.T - np.where(np.arange(n) != j, x, 0) @ self.W.T for j in range(n)]
+            return np.stack([(upstream * one).sum(1) for one in d], 1) / x, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "one column masked by a factor": Layer(
+        """
+            x, n = self.x, self.W.shape[1]
+            y = self.lin(x)
+            d = [y - self.lin(x * (np.arange(n) != j)) for j in range(n)]
+            return np.stack([(upstream * one).sum(1) for one in d], 1) / x, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "one column made zero": Layer(
+        """
+            x, n = self.x, self.W.shape[1]
+            d = []
+            for j in range(n):
+                less = x.copy()
+                less[:, j] = 0
+                d.append(np.sum(upstream * (x @ self.W.T - less @ self.W.T), 1))
+            return np.stack(d, 1) / x, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "relu at twice the data": Layer(
+        """
+            x = self.x
+            return upstream * (np.maximum(2 * x, 0) - np.maximum(x, 0)) / x, {}
+        """,
+        forward="self.x = x\nreturn np.maximum(x, 0)",
+    ),
+    "long double": Layer(
+        """
+            t = self.x.astype(np.longdouble)
+            return upstream * self.more(t), {}
+        """,
+    ),
+    "long double by a text": Layer("return upstream * self.more(self.x.astype('f' + '16')), {}"),
+    "long double by a letter": Layer("return upstream * self.more(np.asarray(self.x, dtype='g')), {}"),
+    "long double under another name": Layer(
+        "return upstream * self.more(wide(self.x)), {}", module="from numpy import longdouble as wide"
+    ),
 }
 """Backwards that differentiate numerically, by unit probes, by complex steps or by numbers that differentiate."""
 
@@ -826,6 +981,60 @@ class L:
 """Whole files."""
 
 HONEST: dict[str, tuple[dict[str, str], str]] = {
+    "tanh by exponentials": (
+        {
+            "sigmoid.forward": """
+            self.kept = x
+            y = sigmoid(x)
+            self.cache = y
+            return y.copy()
+        """,
+            "sigmoid.backward": """
+            e = np.exp(-np.abs(self.kept))
+            twice = np.exp(-2 * np.abs(self.kept))
+            return np.multiply(upstream, np.divide(e, 1 + np.add(2 * e, twice))), {}
+        """,
+        },
+        """
+            def sigmoid(x):
+                return 1.0 / (1.0 + np.exp(-np.clip(x, -700, 700)))
+        """,
+    ),
+    "rows added at places": (
+        {
+            "fc.backward": """
+            dW = np.zeros(self.W.shape)
+            for i in range(len(x)):
+                np.add.at(dW, slice(None), np.multiply.outer(upstream[i], x[i]))
+            g = {'W': dW}
+            if self.bias:
+                g['b'] = np.add.reduce(upstream, axis=0)
+            return np.matmul(upstream, self.W), g
+        """
+        },
+        "",
+    ),
+    "softmax less one at the labels": (
+        {
+            "softmax_ce.forward": """
+            self.labels = labels if labels.ndim == 1 else labels.argmax(1)
+            p = softmax(scores)
+            self.cache = p, p
+            return float(-np.log(p[np.arange(rows), self.labels] + 1e-300).sum() / rows)
+        """,
+            "softmax_ce.backward": """
+            p, _ = self.recall()
+            d = p.copy()
+            np.subtract.at(d, (np.arange(len(p)), self.labels), 1.0)
+            return np.multiply(np.divide(d, len(p)), upstream)
+        """,
+        },
+        """
+            def softmax(s):
+                e = np.exp(np.subtract(s, s.max(axis=1, keepdims=True)))
+                return np.divide(e, e.sum(axis=1, keepdims=True))
+        """,
+    ),
     "matmul by own loops": (
         {
             "fc.forward": """
