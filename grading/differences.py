@@ -82,10 +82,18 @@ class Differences:
                     yield f"calls {name} again and again in a loop, with nothing new"
 
     def _arguments(self, call: ast.Call) -> list[ast.expr]:
-        return [*call.args, *(word.value for word in call.keywords)]
+        """What it is called at, with what a method of an array is of: (2 * x).clip(0)."""
+        function = call.func
+        is_method = (
+            isinstance(function, ast.Attribute) and function.attr in BENT and not self.origins.is_library(function)
+        )
+        own = [function.value] if is_method and isinstance(function, ast.Attribute) else []
+        return [*own, *call.args, *(word.value for word in call.keywords)]
 
     def _is_of(self, call: ast.Call, names: frozenset[str]) -> bool:
-        return name_of(call.func) in names and (self.origins.is_library(call.func) or root_of(call.func) == "")
+        name, root = name_of(call.func), root_of(call.func)
+        is_method = isinstance(call.func, ast.Attribute) and name == "clip" and root not in self.origins.imported
+        return name in names and (self.origins.is_library(call.func) or root == "" or is_method)
 
     def _is_own(self, call: ast.Call) -> bool:
         """Whether the file's own function is called, or handed on: f(x), self.f(x), np.vectorize(f)(x), map(f, x)."""
@@ -142,29 +150,41 @@ class Differences:
             self.is_shifted(part, even_by_number) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)
         )
 
-    def _is_near_one(self, node: ast.expr) -> bool:
-        """Whether it is a constant near one, several of them, or one and something small: 1.001, 1 + h."""
+    def _is_near_one(self, node: ast.expr, depth: int = 4) -> bool:
+        """Whether it is a constant near one, one and something small, or a table of factors: 1.001, 1 + h, (0.5, 2)."""
         factor = self.origins.number(node)
         if factor is not None:
             return 0 < abs(factor - 1) < 0.1
         match node:
             case ast.Tuple() | ast.List():
-                return any(map(self._is_near_one, node.elts))
+                factors = [self.origins.number(one) for one in node.elts]
+                return any(factor is not None and factor not in (-1, 0, 1) for factor in factors)
+            case ast.Call(args=[ast.Tuple() | ast.List() as values]) if self.origins.is_library(node.func):
+                return self._is_near_one(values)
             case ast.BinOp(op=ast.Add() | ast.Sub()):
                 sides = (node.left, node.right)
                 steps = [side for side in sides if self.origins.kind(side) == Kind.STEP]
                 return len(steps) == 1 and any(self.origins.number(side) == 1 for side in sides)
-            case ast.Name() if self.origins.kind(node) != Kind.DATA and (value := self._definition(node)) is not None:
-                return isinstance(value, ast.Tuple | ast.List | ast.BinOp) and self._is_near_one(value)
+            case ast.Name() if (
+                depth and self.origins.kind(node) != Kind.DATA and (value := self._definition(node)) is not None
+            ):
+                return isinstance(value, ast.Tuple | ast.List | ast.BinOp | ast.Call | ast.Name) and self._is_near_one(
+                    value, depth - 1
+                )
         return False
 
-    def _is_masked(self, node: ast.expr) -> bool:
+    def _is_masked(self, node: ast.expr, depth: int = 4) -> bool:
         """Whether it is data of which a part is made zero that is chosen without looking at it."""
         kind = self.origins.kind
         match node:
             case ast.Call(args=[condition, *branches]) if name_of(node.func) == "where" and len(branches) == 2:
                 kinds = list(map(kind, branches))
                 return self._is_chosen(condition) and Kind.DATA in kinds and Kind.COUNT in kinds
+            case ast.Call(args=[data, *_]) if name_of(node.func) == "delete" and self.origins.is_library(node.func):
+                return kind(data) == Kind.DATA
+            case ast.Subscript(value=data, slice=places):
+                indices = places.elts if isinstance(places, ast.Tuple) else [places]
+                return kind(data) == Kind.DATA and any(map(self._is_chosen, indices))
             case ast.BinOp(op=ast.Mult(), left=left, right=right):
                 return (self._is_chosen(left) and kind(right) == Kind.DATA) or (
                     self._is_chosen(right) and kind(left) == Kind.DATA
@@ -183,7 +203,9 @@ class Differences:
                     one.index is None and one.value and kind(one.value) == Kind.DATA
                     for one in self.origins.bindings(node)
                 )
-                return (is_zeroed and has_data) or (value is not None and self._is_masked(value))
+                return (is_zeroed and has_data) or (
+                    depth > 0 and value is not None and self._is_masked(value, depth - 1)
+                )
         return False
 
     def _is_chosen(self, node: ast.expr) -> bool:

@@ -184,12 +184,12 @@ def _complex(node: ast.AST, origins: Origins) -> Iterator[str]:
 def _precise(node: ast.AST, origins: Origins) -> Iterator[str]:
     match node:
         case ast.Constant(value=str()) | ast.BinOp(op=ast.Add()):
-            is_precise = _text(node) in PRECISE_TEXT
+            is_precise = text_of(node) in PRECISE_TEXT
         case ast.Call(func=function, args=arguments, keywords=keywords):
             types = [word.value for word in keywords if word.arg == "dtype"]
             if name_of(function) in ("dtype", "astype", "view", "array", "asarray", "zeros", "ones", "full", "empty"):
                 types += arguments[:3]
-            is_precise = any(_text(one) in PRECISE_TYPES for one in types)
+            is_precise = any(text_of(one) in PRECISE_TYPES for one in types)
         case ast.Import():
             is_precise = any(alias.name.split(".")[0] in PRECISE_PACKAGES for alias in node.names)
         case ast.ImportFrom(level=0):
@@ -201,10 +201,10 @@ def _precise(node: ast.AST, origins: Origins) -> Iterator[str]:
         yield "computes with more than double precision"
 
 
-def _text(node: ast.expr, depth: int = 9) -> str:
+def text_of(node: ast.expr, depth: int = 9) -> str:
     """The text that constants are added up to; "" for any other expression."""
     if depth and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _text(node.left, depth - 1), _text(node.right, depth - 1)
+        left, right = text_of(node.left, depth - 1), text_of(node.right, depth - 1)
         return left + right if left and right else ""
     return word_of(node) if isinstance(node, ast.Constant) else ""
 

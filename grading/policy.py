@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TypeGuard
 
 from handgrad.grading.bindings import name_of, root_of, word_of, words
-from handgrad.grading.numeric import numeric
+from handgrad.grading.numeric import numeric, text_of
 
 DIFFERENTIATORS = words("""
     torch jax jaxlib autograd tensorflow keras mygrad tinygrad theano pytensor aesara chainer mxnet casadi sympy
@@ -214,6 +214,7 @@ class Attributes:
         """What is imported from sys of them, under the file's names."""
         self.values: dict[str, list[ast.expr]] = {}
         """What is bound to each name anywhere."""
+        self.named = {node.name for node in nodes if isinstance(node, ast.FunctionDef)} | WALKS | {"forward"}
         is_print_own = False
         for node in nodes:
             match node:
@@ -257,6 +258,8 @@ class Attributes:
                     yield f"names an attribute by a computed text: {ast.unparse(node)}", "tampering"
                 if arguments and name_of(arguments[0]) in self.sys:
                     yield f"takes hold of sys by {ast.unparse(node)}", "tampering"
+            case ast.BinOp(op=ast.Add()) if text_of(node) in self.named:
+                yield f"names an attribute by a computed text: {ast.unparse(node)}", "tampering"
             case ast.Call(func=ast.Name(id="vars"), args=[_, *_]) | ast.Attribute(attr="__dict__"):
                 yield f"names an attribute by a computed text, or may: {ast.unparse(node)}", "tampering"
             case ast.Attribute(attr=attr, value=ast.Name(id=root)) if attr in STREAMS and root in self.sys:

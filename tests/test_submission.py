@@ -430,6 +430,8 @@ class FC:
             "name = 'a'\nname += 'b'\nf = getattr(self, name)",
             "name = 'x-ab'\n_, end = name.split('-')\nf = getattr(self, end)",
             "for name in ['a' + 'b']: f = getattr(self, name)",
+            "def _sl(x): pass\nf = call(self, '_s' + 'l')",
+            "f = call(self, '__glo' + 'bals__')",
             "f = operator.methodcaller('a' + 'b', x)(self)",
         ],
     )
@@ -495,6 +497,7 @@ class FC:
             "if 1: pass\n" + "elif 1: pass\n" * 7000,
             "def backward(): f()\n" + "def f(): f()\n" * 7000,
             "def backward(): return " + "[" * 90 + "f()" + " for a in b]" * 90,
+            "def backward(u):\n    x = x\n    return f(x) @ x, f(2 * x), f(x * x)\ndef f(x): return x",
             "# " + "x" * 200_000,
         ],
     )

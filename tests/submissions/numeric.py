@@ -817,6 +817,13 @@ DISGUISES = {
         """,
         module="OVER, UNDER = 1.001, 0.999",
     ),
+    "polynomial through wide multiples": Layer(
+        """
+            y = sum(w * self._s(self.x * r) for r, w in zip(RATIOS, WEIGHTS))
+            return upstream * y / self.x, {}
+        """,
+        module="RATIOS, WEIGHTS = np.array([0.5, 0.8, 1.25, 2.0]), np.ones(4)",
+    ),
     "secant by one and a step": Layer(
         """
             a = self.x * (1 + len(self.x) / 4**11)
@@ -931,6 +938,33 @@ DISGUISES = {
         """,
         forward=LINEAR,
         methods=LIN,
+    ),
+    "one column deleted": Layer(
+        """
+            x, n = self.x, self.W.shape[1]
+            y = self.lin(x)
+            d = [y - np.delete(x, j, 1) @ np.delete(self.W, j, 1).T for j in range(n)]
+            return np.stack([(upstream * one).sum(1) for one in d], 1) / x, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "all columns but one": Layer(
+        """
+            x, n = self.x, self.W.shape[1]
+            y = self.lin(x)
+            d = [y - x[:, np.arange(n) != j] @ self.W[:, np.arange(n) != j].T for j in range(n)]
+            return np.stack([(upstream * one).sum(1) for one in d], 1) / x, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "relu at twice the data by methods": Layer(
+        """
+            x = self.x
+            return upstream * ((2 * x).clip(0) - x.clip(0)) / x, {}
+        """,
+        forward="self.x = x\nreturn x.clip(0)",
     ),
     "relu at twice the data": Layer(
         """
