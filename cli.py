@@ -14,7 +14,7 @@ from types import ModuleType
 import handgrad
 from handgrad import interrupts
 from handgrad.assignment import importing
-from handgrad.assignment.blanks import blank_in_use
+from handgrad.assignment.blanks import blank_in_use, fault_in_use
 from handgrad.commands.arguments import UsageError
 from handgrad.train import NonFiniteLoss
 
@@ -36,7 +36,7 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command. Returns 0; 1 if training diverged or met a blank; 2 for bad usage or data; 130 after Ctrl-C."""
+    """Runs the command. Returns 0; 1 if training failed or met a blank; 2 for bad usage or data; 130 after Ctrl-C."""
     interrupts.as_usual()
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
@@ -62,18 +62,18 @@ def _run(argv: list[str]) -> int:
     except NonFiniteLoss as error:
         print(f"handgrad: {error}", file=sys.stderr)
         return 1
-    except NotImplementedError as error:
-        sentence = blank_in_use(error)
-        if sentence is None:
-            raise
-        print(f"handgrad: {sentence}", file=sys.stderr)
-        return 1
     except (UsageError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0 if arguments.only_prints else 1  # what was trained so far is lost
         print(f"handgrad: error: {_sentence(error)}", file=sys.stderr)
         return 2
+    except Exception as error:
+        sentence = blank_in_use(error) or fault_in_use(error)
+        if sentence is None:
+            raise
+        print(f"handgrad: {sentence}", file=sys.stderr)
+        return 1
 
 
 def _commands() -> dict[str, ModuleType]:

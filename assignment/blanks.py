@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,9 +42,9 @@ def blanks_in(content: bytes, part: Part) -> dict[str, int]:
     return {task.name: found[task.name] for task in part.tasks if task.name in found}
 
 
-def blank_in_use(error: NotImplementedError) -> str | None:
+def blank_in_use(error: Exception) -> str | None:
     """One sentence for a blank of this handout that was run; None if `error` comes of something else."""
-    if not is_handout() or len(error.args) != 1:
+    if not isinstance(error, NotImplementedError) or not is_handout() or len(error.args) != 1:
         return None
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -52,6 +53,16 @@ def blank_in_use(error: NotImplementedError) -> str | None:
         if trace is not None and any(error.args[0] == task.name for task in part.tasks):
             return f"{error.args[0]} is still blank: {part.file}, line {trace.tb_lineno}"
     return None
+
+
+def fault_in_use(error: Exception) -> str | None:
+    """One sentence for an error that came out of a part of this handout; None for any other."""
+    if not is_handout():
+        return None
+    parts = {str(ROOT / part.file): part.file for part in read(ROOT / NAME).parts}
+    walked = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = [parts[path] for path in walked if path in parts]
+    return sentence(error, inside[-1]) if inside else None
 
 
 def _raised(tree: ast.AST) -> Iterator[tuple[str, int]]:

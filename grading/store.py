@@ -37,7 +37,7 @@ def read_secret(given: str | None, folder: Path) -> bytes:
     elif Path(given).is_file():
         content = Path(given).read_bytes()
     else:
-        content = given.encode()
+        content = os.fsencode(given)
     secret = content.strip()
     if len(secret) < SHORTEST:
         raise StoreError(f"the secret must have {SHORTEST} characters or more, got {len(secret)}")

@@ -287,6 +287,15 @@ def test_other_targets_go_to_the_gradient_checker(handout, solutions):
     assert code == 2 and "layers/relu.py, line 1: SyntaxError" in err and "Traceback" not in err
 
 
+def test_train_says_where_a_part_fails(handout, solutions):
+    for file, content in solutions.items():
+        handout.write(file, content)
+    handout.write("model.py", changed(solutions["model.py"], "self.cache = caches\n", "raise KeyError('0.W')\n"))
+    code, out, err = handout.run("train", "--epochs", 1)
+    assert code == 1 and "Traceback" not in err
+    assert err.startswith("handgrad: model.py, line ") and err.endswith(": KeyError: '0.W'\n")
+
+
 def test_train_says_which_task_is_still_to_do(handout, solutions):
     code, out, err = handout.run("train")
     assert code == 1 and out == ""
