@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.assignment.probes import attempts
 from handgrad.assignment.words import about, missing
+from handgrad.checking.report import told_apart
 from handgrad.params import Array
 
 DOUBLE = 1e-11
@@ -104,4 +105,5 @@ def _difference(got: Array, right: Array) -> str:
         off = np.where(a == b, 0.0, np.abs(a - b))
     worst = np.unravel_index(np.argmax(np.where(np.isfinite(off), off, np.inf)), b.shape)
     place = f"entry [{', '.join(map(str, worst))}] " if worst else ""
-    return f"{place}must be {b[worst]:.6g}, got {a[worst]:.6g}"
+    wanted, found = told_apart(b[worst], a[worst])
+    return f"{place}must be {wanted}, got {found}"

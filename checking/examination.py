@@ -16,7 +16,7 @@ from handgrad.checking.forms import wrong_forms, wrong_returns
 from handgrad.checking.numeric import EPS, precision_of
 from handgrad.checking.options import Options
 from handgrad.checking.points import KINKED, REALS, SPECIAL, Interval, upstream_for
-from handgrad.checking.report import Finding, Report, Row, Unresolved
+from handgrad.checking.report import Finding, Report, Row, Unresolved, told_apart
 from handgrad.checking.rounding import Rounding
 from handgrad.checking.settings import Setting
 from handgrad.checking.subject import BadReturn, LayerError, Point, Subject, describe, unlisted_parameters
@@ -202,9 +202,10 @@ class Examination:
         else:
             off = np.where(np.isfinite(y), np.abs(y - wanted), np.inf)
             worst = np.unravel_index(np.argmax(off), y.shape)
+            found, right = told_apart(y[worst], wanted[worst])
             message = (
-                f"forward is not what this layer computes: y{[int(i) for i in worst] or ''} is {y[worst]:.6g} and must "
-                f"be {wanted[worst]:.6g}. Mend forward first, the gradients are held against it"
+                f"forward is not what this layer computes: y{[int(i) for i in worst] or ''} is {found} and must "
+                f"be {right}. Mend forward first, the gradients are held against it"
             )
         self._add(Finding("y", "value", "wrong-forward", message + "."), where, setting)
 

@@ -252,3 +252,12 @@ def _numbers_back(values: Mapping[str, Any]) -> dict[str, Any]:
 def _printable(text: str) -> str:
     """`text` without the control characters that XML does not have."""
     return "".join(c if c in "\n\t" or c >= " " else "?" for c in text)
+
+
+def told_apart(a: float, b: float) -> tuple[str, str]:
+    """Both numbers, with as many digits as it takes to see that they differ."""
+    for digits in (6, 9, 12):
+        texts = f"{a:.{digits}g}", f"{b:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return f"{a:.17g}", f"{b:.17g}"

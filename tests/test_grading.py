@@ -696,6 +696,22 @@ SINGLE = [
 ]
 
 
+def test_numbers_that_differ_are_shown_to_differ():
+    verdict = judge({"y": np.array([0.123456789])}, {"y": np.array([0.123456712])})
+    assert verdict.sentence.endswith("must be 0.123456712, got 0.123456789")
+
+
+def test_the_learning_rate_inside_the_velocity_is_told(grader):
+    code = """
+g = gradient + self._decay_rates * w
+self._velocity[...] = v = self.momentum * self._velocity + self.lr * g
+w -= self.momentum * v + self.lr * g if self.nesterov else v
+"""
+    (task,) = graded(grader, {"sgd.step": code}).values()
+    assert 0 < task.points < task.out_of
+    assert task.sentences[0].startswith("the learning rate is inside the velocity")
+
+
 def test_regrading_tells_each_flag_once(submissions, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     file, content = written({"sigmoid.backward": "return (upstream * y * (1 - y)).astype(np.float32), {}"})

@@ -27,6 +27,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         },
         "lr divides": "the gradient is divided by the learning rate: W = W - lr * v",
         "lr in v": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
+        "lr in v and g": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
         "lr in v too": "the learning rate is in the velocity as well: v = momentum * v + g, W = W - lr * v",
         **{f"divided by {n}": f"the step is divided by {n}: W = W - lr * v" for n in (10, 16, 32, 64, 100, 128, 256)},
         "no momentum": "the step is that without momentum: use the velocity, v = momentum * v + g, W = W - lr * v",
@@ -157,7 +158,7 @@ class Mistaken:
         g = _combined(self.in_gradient(rate), (decaying(w), self.seen(name, loss_gradient)))
         before = self.v[name]
         v = _combined(self.in_velocity(lr), (w if mistake == "v of w" else before, g))
-        lr = 1.0 if mistake == "lr in v" and m else lr
+        lr = 1.0 if mistake in ("lr in v", "lr in v and g") and m else lr
         self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
         if mistake.startswith("corrected"):
             v = v / (1 - m ** (self.steps + 1))
@@ -206,6 +207,7 @@ class Mistaken:
         m = float(self.momentum)
         known: dict[str, Sequence[float]] = {
             "lr in v": (m, lr),
+            "lr in v and g": (m, lr),
             "lr in v too": (m, lr),
             "dampened": (m, 1 - m),
             "corrected, dampened": (m, 1 - m),
@@ -232,6 +234,7 @@ class Mistaken:
             "nesterov g + v": (0, 1, 1, 0),
             "nesterov v + momentum g": (0, 1, m, 0),
             "nesterov plain g": (0, m, 0, 1),
+            "lr in v and g": (0, m, self.lr, 0),
         }
         is_nesterov = self.nesterov or mistake == "nesterov always"
         return known.get(mistake, (0, m, 1, 0)) if is_nesterov else (0, 1, 0, 0)
