@@ -36,7 +36,7 @@ TIMES = 7
 What is right by luck once in two times is then right in less than one of a hundred."""
 
 SLOW = 3.0
-"""Seconds after which code is not asked again, lest one submission keeps the others waiting."""
+"""Seconds a task, on average, after which code is not asked again, lest one submission keeps the others waiting."""
 
 BLANK = "not written yet"
 LOG = 4000

@@ -105,8 +105,8 @@ class Origins(Bindings):
                     value = self.number(argument)
                     power = {"sqrt": 1 / 2, "cbrt": 1 / 3}.get(name_of(node.func), 1)
                     return None if value is None or value < 0 else value**power
-        except (ArithmeticError, ValueError):
-            pass
+        except (ArithmeticError, ValueError):  # 1 / 0, or too large a power
+            return None
         return None
 
     def _number_bound(self, key: Key) -> float | None:
