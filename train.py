@@ -88,6 +88,7 @@ def train(
     epochs: int = 10,
     batch_size: int = 64,
     validation: Data | None = None,
+    shuffle: bool = True,
     rng: np.random.Generator | int | None = None,
     callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
     progress: bool = True,
@@ -96,8 +97,9 @@ def train(
     """Trains `model` in place by mini-batch gradient descent (L07) and returns the history of its losses.
 
     `data` and `validation` are a Dataset or (x, y). `rng` (a generator or a seed) shuffles the rows anew each
-    epoch. Ctrl-C ends the run after the step at hand; history and weights are kept. A loss that is not finite
-    ends it with NonFiniteLoss, which says in which layer, direction and parameter that began.
+    epoch; with `shuffle=False` they come in their stored order. Ctrl-C ends the run after the step at hand; history
+    and weights are kept. A loss that is not finite ends it with NonFiniteLoss, which says in which layer, direction
+    and parameter that began.
 
     `threads` is the number of threads that NumPy's BLAS computes products with. By default one for small products;
     for large ones as many as it is set to, unless other processes keep the cores busy. That choice may change the
@@ -113,13 +115,14 @@ def train(
         raise ValueError(f"train: the model must have parameters to train, {model!r} has none")
     if not np.shares_memory(optimizer.params.flat, model.params.flat):
         raise ValueError("train: the optimizer must hold this model's parameters, SGD(model.params, ...)")
-    shuffled = _batches(data, batch_size, model.dtype, np.random.default_rng() if rng is None else rng)
+    order = (np.random.default_rng() if rng is None else rng) if shuffle else None
+    mini_batches = _batches(data, batch_size, model.dtype, order)
     hooks = [hook if isinstance(hook, Callback) else _AtEpochEnd(hook) for hook in callbacks]
     on_step = [hook.on_step for hook in hooks if type(hook).on_step is not Callback.on_step]
     history = History()
     run = Run(model, loss, optimizer, history, epochs)
-    pace = Threads(threads, shuffled.batch_size * max(array.size for array in model.params.values()))
-    display = Progress(progress, epochs, len(shuffled))
+    pace = Threads(threads, mini_batches.batch_size * max(array.size for array in model.params.values()))
+    display = Progress(progress, epochs, len(mini_batches))
 
     with pace, _owned_memory(model, loss), _ctrl_c_stops(run):
         for callback in hooks:
@@ -128,7 +131,7 @@ def train(
             display.start_epoch(run.epoch)
             start, rows, total, hits = time.perf_counter(), 0, 0.0, 0
             counts = True
-            for x, y in shuffled:
+            for x, y in mini_batches:
                 began = time.perf_counter()
                 # BEGIN SOLUTION train.forward points=4
                 scores = model.forward(x)  # 1 forward: every layer caches its input

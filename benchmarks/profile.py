@@ -6,7 +6,6 @@ By kind of work, each measured alone, in turn with the others:
 
     matrix products     the step's products in the fastest layout, see peers/products.py
     Python              a step of the same layers of width 2 on a batch of 2, where nothing but the calls is left
-    gathering           drawing the batches, above what that takes for the batch of 2
     elementwise, rest   what is left of the step: activations, biases, softmax, update, slower products, cache misses
 
 And by place, with a clock around each call, which itself takes a fraction of a microsecond. The number of threads is
@@ -17,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
@@ -25,7 +24,6 @@ from statistics import median
 from benchmarks import machine
 from benchmarks.nets import DEEP, TOY, Net
 from benchmarks.peers import handgrad_train, products
-from handgrad.data import batches
 
 NETS = [Net(DEEP, "ReLU", 64), Net(TOY, "ReLU", 32)]
 
@@ -56,22 +54,9 @@ def by_kind(net: Net, rounds: int) -> dict[str, float]:
     for peer in (limit, small, whole):
         peer.load(net.repeats)
     steps = net.repeats * net.DISTINCT
-    passes = [limit.run, small.run, whole.run, lambda: draw(small), lambda: draw(whole)]
-    times = [[] for _ in passes]
-    for _ in range(rounds):
-        for one, own in zip(passes, times, strict=True):
-            own.append(seconds(one) / steps)
-    product, python, total, few, many = (1e6 * median(own) for own in times)
-    gathering = many - few
-    rest = total - product - python - gathering
-    return {"matrix products": product, "Python": python, "gathering": gathering, "elementwise, rest": rest}
-
-
-def draw(peer: handgrad_train.Peer) -> None:
-    """Goes over the batches as train() does, and does nothing with them."""
-    data, net = peer.data, peer.net
-    drawn = batches(data.stored, data.y, net.batch, rng=handgrad_train.SEED, scale=data.scale, dtype=net.dtype)
-    deque(drawn, maxlen=0)
+    rows = [(seconds(limit.run) / steps, small.run(), whole.run()) for _ in range(rounds)]
+    product, python, total = (1e6 * median(column) for column in zip(*rows, strict=True))
+    return {"matrix products": product, "Python": python, "elementwise, rest": total - product - python}
 
 
 def by_place(net: Net, rounds: int) -> dict[str, float]:
@@ -84,13 +69,13 @@ def by_place(net: Net, rounds: int) -> dict[str, float]:
     for method in ("forward", "backward"):
         setattr(peer.loss, method, clocked(getattr(peer.loss, method), clock[f"{peer.loss!r} {method}"]))
     peer.optimizer.step = clocked(peer.optimizer.step, clock["SGD step"])
-    steps, passes = net.repeats * net.DISTINCT, []
+    passes = []
     for _ in range(rounds):
         for times in clock.values():
             times.clear()
-        total = seconds(peer.run)
-        parts = {place: 1e6 * sum(times) / steps for place, times in clock.items()}
-        passes.append(parts | {"Sequential, batches, hits, history": 1e6 * total / steps - sum(parts.values())})
+        total = peer.run()
+        parts = {place: 1e6 * sum(times) / len(times) for place, times in clock.items()}
+        passes.append(parts | {"Sequential, hits, history": 1e6 * total - sum(parts.values())})
     return {place: median(one[place] for one in passes) for place in passes[0]}
 
 

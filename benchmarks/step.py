@@ -11,9 +11,9 @@ OMP_WAIT_POLICY=passive, PyTorch took twice as long.) For each net,
 2. a short trial finds each peer's fastest setting;
 3. round by round, in an order drawn anew, each peer goes over the same batches, and its time a step is recorded.
 
-handgrad's time is that of train() itself, which shuffles the rows and gathers each batch, where its peers find theirs
-ready in memory; "handgrad, steps alone" is without that; "NumPy's calls alone" is without layers and checks, too: no
-layers made of these calls can take less. A net that a library cannot have is left out of its table. What is not
+handgrad's time is that of train() itself, on batches that lie ready in memory as those of its peers do; "handgrad,
+steps alone" is without hits and history; "NumPy's calls alone" is without layers and checks, too: no layers made of
+these calls can take less. A net that a library cannot have is left out of its table. What is not
 installed, and what fails, such as a compilation, is reported by name. So is how much of the machine others had
 meanwhile: with threads that wait for one another, one busy process more can double any of the figures.
 """

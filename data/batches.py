@@ -17,7 +17,8 @@ class Batches:
     `rng` is a generator or a seed; without it the rows come in their stored order. The last batch may be
     smaller. x becomes `dtype` (by default float32 for integers, else its own) times `scale`, so that pixels
     can stay one byte each. The arrays are used again for later batches, but only once nobody holds them or a
-    view of them any more: `list(batches(...))` is right, too.
+    view of them any more: `list(batches(...))` is right, too. In the stored order, what need not be converted is
+    not copied: those batches are read-only views of the data.
 
     TypeError when x or y are no real numbers, or for an unusable `dtype` or `rng`; ValueError when they have
     no rows or differ in number, and for a `batch_size` that is no whole number >= 1.
@@ -57,27 +58,44 @@ class Batches:
         return -(-len(self.x) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        order = np.arange(len(self.x)) if self.rng is None else self.rng.permutation(len(self.x))
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
-            yield self._inputs(rows), self._labels(rows)
+        count, size = len(self.x), self.batch_size
+        order = None if self.rng is None else self.rng.permutation(count)
+        for start in range(0, count, size):
+            stop = min(start + size, count)
+            if order is None:
+                yield self._converted(self.x[start:stop]), _read_only(self.y[start:stop])
+            else:
+                rows = order[start:stop]
+                yield self._inputs(rows), _gather(self.y, rows, self._y_pool.take(len(rows)))
 
     def _inputs(self, rows: Array) -> Array:
-        x = self._x_pool.take(len(rows))
-        # mode="clip" is what lets take() write into `out` directly: to be able to raise for a row that does
-        # not exist and leave `out` as it was, the default mode gathers into a copy first.
         if self._gathered is None:
-            self.x.take(rows, axis=0, out=x, mode="clip")
-        else:
-            gathered = self._gathered[: len(rows)]
-            self.x.take(rows, axis=0, out=gathered, mode="clip")
-            np.copyto(x, gathered, casting="unsafe")  # and then multiplied: quicker than a product that converts
+            return self._scaled(_gather(self.x, rows, self._x_pool.take(len(rows))))
+        return self._converted(_gather(self.x, rows, self._gathered[: len(rows)]))
+
+    def _converted(self, stored: Array) -> Array:
+        """Rows as they are stored in the batches' dtype and scale."""
+        if self._gathered is None and self.scale == 1:
+            return _read_only(stored)
+        x = self._x_pool.take(len(stored))
+        np.copyto(x, stored, casting="unsafe")  # and then multiplied: quicker than a product that converts
+        return self._scaled(x)
+
+    def _scaled(self, x: Array) -> Array:
         if self.scale != 1:
             x *= self.scale
         return x
 
-    def _labels(self, rows: Array) -> Array:
-        return self.y.take(rows, axis=0, out=self._y_pool.take(len(rows)), mode="clip")
+
+def _gather(stored: Array, rows: Array, out: Array) -> Array:
+    # mode="clip" is what lets take() write into `out` directly: to be able to raise for a row that does
+    # not exist and leave `out` as it was, the default mode gathers into a copy first.
+    return stored.take(rows, axis=0, out=out, mode="clip")
+
+
+def _read_only(view: Array) -> Array:
+    view.flags.writeable = False
+    return view
 
 
 class _Pool:

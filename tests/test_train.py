@@ -57,6 +57,21 @@ def test_train_is_the_three_steps_to_the_bit():
     assert history.step_loss == losses and dx.shape == x.shape
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_rows_come_in_their_stored_order_only_where_that_is_asked_for(shuffle):
+    x, y = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10) % 2
+    model, seen = Sequential(FC(2, 2, rng=0)), []
+
+    class Rows(Callback):
+        def on_step(self, run):
+            seen.append(run.x.copy())
+
+    options = {"epochs": 2, "batch_size": 4, "shuffle": shuffle, "rng": 0, "progress": False}
+    train(model, SoftmaxCE(), SGD(model.params, 0.01), (x, y), callbacks=[Rows()], **options)
+    assert [len(rows) for rows in seen] == [4, 4, 2] * 2
+    assert np.array_equal(np.concatenate(seen), np.tile(x, (2, 1))) is not shuffle
+
+
 def test_same_seed_same_numbers():
     a, b, c = (run(network(seed), seed, epochs=2) for seed in (3, 3, 4))
     assert a.step_loss == b.step_loss and a.validation_accuracy == b.validation_accuracy

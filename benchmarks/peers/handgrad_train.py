@@ -1,9 +1,9 @@
-"""handgrad as its users run it: one epoch of train().
+"""handgrad as its users run it: train(), on batches that lie ready in memory as its peers have them.
 
-The time of a step is taken inside of the call, from one step's end to the next: gathering the batch from a data set of
-bytes, the three steps, hits, history and a callback. Its peers find their batches ready in memory, so that handgrad
-carries more than they do. What comes once an epoch or once a call (shuffling, making the loop's arrays) is a matter of
-benchmarks.epoch: a pass here is far shorter than an epoch.
+The time of a step is taken inside of the call, from the start of an epoch to the end of its last step: cutting the
+batch out, the three steps, hits, history and a callback. What comes once an epoch or once a call (looking at the
+weights, making the loop's arrays) is a matter of benchmarks.epoch, as are shuffling and gathering, which its peers do
+there, too: an epoch here has only as many steps as there are distinct batches.
 """
 
 import time
@@ -13,20 +13,23 @@ import numpy as np
 from benchmarks.nets import LR
 from benchmarks.peers import base
 from handgrad import FC, SGD, ReLU, Sequential, Sigmoid, SoftmaxCE, train
-from handgrad.data import Dataset
 from handgrad.train import Callback
-
-SEED = 0
 
 
 class Clock(Callback):
-    """Notes when each step ends."""
+    """The seconds that the epochs' steps took, without the first epoch's, which make the arrays."""
 
     def __init__(self):
-        self.ends = []
+        self.seconds, self.steps = 0.0, 0
 
     def on_step(self, run):
-        self.ends.append(time.perf_counter())
+        self.end = time.perf_counter()
+
+    def on_epoch(self, run):
+        if run.epoch > 1:
+            self.seconds += self.end - self.start
+            self.steps += len(run.history.step_loss) // run.epoch
+        self.start = time.perf_counter()
 
 
 class Peer(base.Peer):
@@ -43,19 +46,14 @@ class Peer(base.Peer):
         self.optimizer = SGD(self.model.params, LR, momentum=net.momentum)
 
     def load(self, repeats):
-        """A data set whose rows come in the peers' order once train() has shuffled them."""
-        x, y, scale = self.net.stored()
-        order = np.random.default_rng(SEED).permutation(len(y) * repeats)
-        rows = np.empty_like(order)
-        rows[order] = np.tile(np.arange(len(y)), repeats)
-        self.data = Dataset(x[rows], y[rows], scale)
+        x, y = (np.concatenate(arrays) for arrays in zip(*self.net.batches(), strict=True))
+        self.data, self.epochs = (x, y), repeats
 
     def run(self):
-        options = {"epochs": 1, "batch_size": self.net.batch, "rng": SEED, "progress": False}
+        options = {"epochs": self.epochs, "batch_size": self.net.batch, "shuffle": False, "progress": False}
         clock = Clock()
         train(self.model, self.loss, self.optimizer, self.data, callbacks=[clock], **options)
-        steps = len(clock.ends) - self.net.DISTINCT  # the first ones make the arrays
-        return (clock.ends[-1] - clock.ends[-1 - steps]) / steps
+        return clock.seconds / clock.steps
 
     def weights(self):
         return [(layer.W, layer.b) for layer in self.model.layers if isinstance(layer, FC)]
