@@ -46,8 +46,7 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, allows_
     # What was changed in place is told first: other wrong numbers may follow from it.
     for name, right in sorted(expected.items(), key=lambda item: not item[0].endswith("afterwards")):
         if name not in arrays:
-            there = ", ".join(sorted(arrays.keys() - expected.keys()))
-            return Verdict(False, missing(name) + (f"; there is {there} instead" if there else ""), name)
+            return Verdict(False, missing(name, sorted(arrays.keys() - expected.keys())), name)
         got = arrays[name]
         if got.dtype.kind not in "buif":
             return Verdict(False, f"{name} must hold real numbers, got dtype {got.dtype}", name)

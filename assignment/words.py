@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+MOST = 4
+"""So many names of others are told."""
 
 SENTENCES = (
     (
@@ -58,10 +62,20 @@ def about(name: str, difference: str) -> str:
     return f"{name}: {difference}"
 
 
-def missing(name: str) -> str:
-    """The sentence for an array that did not come."""
+def missing(name: str, there: Sequence[str]) -> str:
+    """The sentence for an array that did not come; `there` came instead."""
+    gradients = [other.removeprefix("d") for other in there if other.startswith("d")]
+    if name.startswith("d") and gradients:
+        return f"there is no gradient named {name.removeprefix('d')}, but {', '.join(gradients)}"
+    instead = f"; there is {', '.join(there[:MOST])} instead" if there else ""
+    return _missing(name) + instead
+
+
+def _missing(name: str) -> str:
     if re.fullmatch(r"upstream at step \d+", name):
         return f"model.backward was not called: {name} is missing"
+    if re.fullmatch(r"x at step \d+", name):
+        return f"model.forward was not called: {name} is missing"
     if re.fullmatch(r"(scores|labels) at step \d+", name):
         return f"loss.forward was not called: {name} is missing"
     return f"{name} is missing"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from handgrad import losses
@@ -27,6 +29,19 @@ def usable(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) ->
         return function(*arguments, **options)
     except (ValueError, TypeError) as error:
         raise UsageError(str(error)) from None
+
+
+def check_writable(option: str, path: str | None) -> None:
+    """UsageError where no file can be written, so that this is told before the work that the file is for."""
+    if not path:
+        return
+    place = Path(path).absolute()
+    if place.is_dir():
+        raise UsageError(f"{option} {path}: expected a file, it is a folder")
+    if not place.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {Path(path).parent}")
+    if not os.access(place.parent, os.W_OK):
+        raise UsageError(f"{option} {path}: the folder {Path(path).parent} cannot be written to")
 
 
 def arranged(argv: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import handgrad
-from handgrad.commands.arguments import UsageError, usable, whole_from
+from handgrad.commands.arguments import UsageError, check_writable, usable, whole_from
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.course.source import IGNORES_ALL
 from handgrad.extras import have, need
@@ -64,11 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     results = Path(arguments.results)
     if results.exists() and not results.is_dir():
         raise UsageError(f"--results {results}: expected a folder, it is a file")
-    for option, path in (("--csv", arguments.csv), ("--report", arguments.report)):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise UsageError(f"{option} {path}: there is no folder {Path(path).parent}")
-    if arguments.csv and Path(arguments.csv).is_dir():
-        raise UsageError(f"--csv {arguments.csv}: expected a file, it is a folder")
+    check_writable("--csv", arguments.csv)
+    if arguments.report and not Path(arguments.report).absolute().parent.is_dir():
+        raise UsageError(f"--report {arguments.report}: there is no folder {Path(arguments.report).parent}")
     if arguments.report and Path(arguments.report).is_file():
         raise UsageError(f"--report {arguments.report}: expected a folder, it is a file")
     assignment = usable(assignment_of, own)

@@ -14,7 +14,7 @@ from textwrap import shorten
 from typing import Any
 
 import handgrad
-from handgrad.commands.arguments import UsageError, usable, whole_from
+from handgrad.commands.arguments import UsageError, check_writable, usable, whole_from
 from handgrad.course.attacks import FOLDER
 from handgrad.course.selftest import DRAWS, EQUIVALENT, KILLED, SURVIVED, Report, Selftest, Trial
 from handgrad.extras import have, need
@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("source", "json", "secret"):
         if getattr(arguments, name) == "":
             raise UsageError(f"--{name} is empty")
+    check_writable("--json", arguments.json)
     own = Path(handgrad.__file__).resolve().parent
     if arguments.source and Path(arguments.source).resolve() != own:
         return usable(run_from, Path(arguments.source))

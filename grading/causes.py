@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from handgrad.assignment import mistakes
 from handgrad.assignment.judge import Verdict, first_attempt
 from handgrad.assignment.probes import CHECKS, Probe
+from handgrad.assignment.raised import Raised, explanations
 from handgrad.grading import gradients
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, ask
 from handgrad.params import Array
@@ -63,6 +64,9 @@ def causes(
         wrong = [replace(one, answer=outcome.answers[0]) if one is swallowed else one for one in wrong]
     known = mistakes.known(task, [one.given for one in wrong], right)
     sentences = [*known]
+    if not known:
+        raised = [Raised(one.failure.message, one.failure.where, one.probe.arrays) for one in wrong if one.failure]
+        sentences += explanations(raised)
     sentences += list(dict.fromkeys(_raised(one.failure) for one in wrong if one.failure is not None))[:2]
     if not known and wrong[0].probe.kind == "layer" and any(one.failure is None for one in wrong):
         found, seconds = _found_by_checker(task, wrong[0].probe, checked_tree)
@@ -99,6 +103,10 @@ def _seen(wrong: Sequence[Seen]) -> list[str]:
 
 
 def _at(arrays: Mapping[str, Array]) -> str:
-    """The sizes of the first arrays of a probe."""
-    shapes = [f"{name.removeprefix('w ')} {list(array.shape)}" for name, array in arrays.items() if array.ndim]
+    """The sizes of the first arrays of a probe, but not of those that further attempts are for."""
+    shapes = [
+        f"{name.removeprefix('w ')} {list(array.shape)}"
+        for name, array in arrays.items()
+        if array.ndim and " of another" not in name and not name.startswith(("cached ", "ordinary "))
+    ]
     return "where " + ", ".join(shapes[:3]) if shapes else "at one number"

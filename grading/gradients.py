@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -12,6 +13,9 @@ import numpy as np
 
 from handgrad.assignment.probes.probe import Probe, Step
 from handgrad.params import Array
+
+TREE = r"\S*/tree/handgrad/"
+"""What leads the paths of the student's files in the sandbox."""
 
 MOST = 20
 """Findings that are told."""
@@ -50,6 +54,6 @@ def read(answer: Mapping[str, Array]) -> list[tuple[str, str]]:
     """The findings of an answer that may be anything."""
     try:
         found = json.loads(bytes(np.asarray(answer["findings"], np.uint8).ravel()))
-        return [(str(array)[:50], str(message)[:600]) for array, message in found[:MOST]]
+        return [(str(array)[:50], re.sub(TREE, "", str(message))[:600]) for array, message in found[:MOST]]
     except (KeyError, ValueError, TypeError, RecursionError):
         return []

@@ -12,24 +12,22 @@ import json
 import marshal
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from handgrad.grading import syscalls
+from handgrad.grading.folders import folder_for
 from handgrad.grading.protocol import Array, frame, frames
 
 CHILD = Path(__file__).with_name("child.py")
-MEMORY = "/dev/shm"
 PACKAGES = ("numpy", "scipy")
 NO_ANSWER, FINISHED = "no answer", "finished"
 GRACE = 10.0
@@ -136,7 +134,8 @@ def ask(files: Mapping[str, bytes], probes: Sequence[Question], limits: Limits |
     limits = limits or Limits()
     if not hasattr(os, "fork"):
         raise SandboxError(f"grading needs Linux (or, with fewer locks, macOS), and this is {sys.platform}")
-    with _folder(sum(map(len, files.values()))) as folder:
+    with folder_for(sum(map(len, files.values()))) as folder:
+        _link_packages(folder / "packages")
         tree = _write(folder, files)
         readable = [str(tree), str(folder / "packages")]
         settings = {
@@ -292,29 +291,6 @@ def _end(guard: int) -> tuple[int, Any]:
     return os.wait4(guard, 0)[1:]
 
 
-@contextlib.contextmanager
-def _folder(size: int) -> Iterator[Path]:
-    """A new folder that only those who know its name can enter; gone at the end whatever was done to it.
-
-    It lies in memory where there is room for many of its `size`: hundreds of small files cost a disk more than a child.
-    """
-    parent = None
-    with contextlib.suppress(OSError, AttributeError):
-        room = os.statvfs(MEMORY)
-        if os.access(MEMORY, os.W_OK) and room.f_bavail * room.f_frsize > 8 * size + (8 << 20):
-            parent = MEMORY
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="handgrad-", dir=parent)))
-    try:
-        folder.chmod(0o711)
-        packages = folder / "packages"
-        packages.mkdir()
-        for name, place in _packages().items():
-            (packages / name).symlink_to(place)
-        yield folder
-    finally:
-        _remove(folder)
-
-
 def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
     tree = folder / "tree"
     made: set[str] = set()
@@ -335,13 +311,10 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
     return tree
 
 
-def _remove(folder: Path) -> None:
-    """Removes `folder`, made unreadable or unwritable or nested as deep as may be."""
-    with contextlib.suppress(RecursionError):
-        shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():  # neither of these follows links, nor nests its own calls
-        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
-            subprocess.run([*command, "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
+def _link_packages(folder: Path) -> None:
+    folder.mkdir()
+    for name, place in _packages().items():
+        (folder / name).symlink_to(place)
 
 
 @lru_cache(maxsize=1)

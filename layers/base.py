@@ -158,7 +158,7 @@ class Layer(ABC):
     def recall(self) -> Any:
         """What the last forward cached; RuntimeError when there was none."""
         if self.cache is None:
-            raise RuntimeError(f"{self.label}: backward before forward; call forward first, it caches the input")
+            raise RuntimeError(f"{self.label}: backward found self.cache empty; call forward first, which must fill it")
         return self.cache
 
     def out(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:

@@ -5,8 +5,13 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes already: threads would take the cores from each other
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import signal
+
 import numpy as np
 import pytest
+
+# Begun in the background, a process ignores Ctrl-C, and so does all that it begins.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -485,7 +485,7 @@ def test_a_mistake_of_backwards_own_costs_where_forward_fails_at_extreme_scores(
 def test_a_forward_that_caches_nothing_costs_points(grader):
     tasks = graded(grader, {"fc.forward": "return x @ self.W.T + (self.b if self.bias else 0)"})
     assert sum(task.points for task in tasks.values()) < sum(task.out_of for task in tasks.values())
-    assert any("backward before forward" in sentence for sentence in tasks["fc.backward"].sentences)
+    assert any("backward found self.cache empty" in sentence for sentence in tasks["fc.backward"].sentences)
 
 
 OTHERS = [

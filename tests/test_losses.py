@@ -47,7 +47,7 @@ def test_backward_is_the_numeric_gradient(name, rng, numeric_gradient):
 @each_loss
 def test_contract(name, rng):
     loss, scores, labels = make(name, rng)
-    with pytest.raises(RuntimeError, match="backward before forward"):
+    with pytest.raises(RuntimeError, match="backward found self"):
         loss.backward()
     scores.flags.writeable = labels.flags.writeable = False
     value = loss.forward(scores, labels)

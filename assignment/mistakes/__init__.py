@@ -6,7 +6,7 @@ What is wrong with a layer's backward is the gradient checker's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from handgrad.assignment.judge import first_attempt, judge
 from handgrad.assignment.probes import CHECKS, KINDS, Probe, run
+from handgrad.assignment.raised import essence
 from handgrad.params import Array
 
 MOST_ASKED, FEW = 5, 2
@@ -25,7 +26,7 @@ MOST = 3
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known mistake, and what `run(probe)` gives where it is made: arrays, or the message of an error."""
+    """A known mistake, and what a probe's first attempt gives where it is made: arrays, or the message of an error."""
 
     sentence: str
     arrays: Mapping[str, Array] = field(default_factory=dict)
@@ -79,21 +80,21 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
 
 def _equals(given: Given, mistake: Mistake) -> bool:
     if given.error is not None:
-        return bool(mistake.error) and given.error.endswith(mistake.error)
-    if not mistake.arrays:
-        return False
-    return judge(first_attempt(given.arrays), first_attempt(mistake.arrays), allows_single=given.allows_single).right
+        return bool(mistake.error) and essence(given.error).endswith(essence(mistake.error))
+    theirs, of_mistake = first_attempt(given.arrays), first_attempt(mistake.arrays)
+    return bool(theirs and of_mistake) and judge(theirs, of_mistake, allows_single=given.allows_single).right
 
 
 def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
     """Each known mistake in `task`, such as "sgd.step", at `probe`; none where none are known."""
     part = task.partition(".")[0]
     module = import_module(f"handgrad.assignment.mistakes.{KINDS.get(part, 'layer')}")
+    first = replace(probe, script=next(probe.scripts()))
     known: Mapping[str, Mapping[str, str]] = module.MISTAKES
     code: Callable[[str, str], Callable[..., Any]] = module.code
     for mistake, sentence in known.get(task, {}).items():
         try:
             with np.errstate(all="ignore"):
-                yield Mistake(sentence, run(probe, code(mistake, part)))
+                yield Mistake(sentence, run(first, code(mistake, part)))
         except Exception as error:
             yield Mistake(sentence, error=str(error))

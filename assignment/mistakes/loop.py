@@ -14,6 +14,7 @@ from handgrad.data import batches
 from handgrad.history import History
 from handgrad.params import Array
 
+OLD_GRADS = "the update uses the gradients of the batch before: backward comes first, then the update"
 FIRST_BATCH = "the first batch is used at every step: model and loss take the step's own x and y"
 
 MISTAKES: dict[str, dict[str, str]] = {
@@ -25,6 +26,8 @@ MISTAKES: dict[str, dict[str, str]] = {
         "old labels": "the loss is given the labels of the batch before",
         "first batch": "the model is given the first batch again and again",
         "first batch for both": FIRST_BATCH,
+        "predict": "scores are those of model.predict, which keeps no cache for backward: model.forward(x)",
+        "loss's predict": "the loss is that of loss.predict, which keeps no cache: loss.forward(scores, y)",
         "value unset": "run.value is not set to the loss",
         "value kept": "run.value stays the first batch's loss",
         "value summed": "run.value is the sum over the batch; the loss is a mean already",
@@ -37,7 +40,9 @@ MISTAKES: dict[str, dict[str, str]] = {
         "no update": "the optimizer takes no step: optimizer.step(grads)",
         "no step for the last": "the last batch is left out",
         "twice": "the optimizer takes two steps for each batch",
-        "old grads": "the update uses the gradients of the batch before: backward comes first, then the update",
+        "old grads": OLD_GRADS,
+        "old grads, its own noted": OLD_GRADS,
+        "old grads, first step left out": OLD_GRADS,
         "first grads": "the update uses the first batch's gradients again and again",
         "summed grads": "gradients of earlier batches are added: each step takes those of its own batch",
         "upstream scores": "backward is given the scores; its upstream is dL/dscores, loss.backward()",
@@ -45,6 +50,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "upstream off": "backward is given scores - y; its upstream is dL/dscores, loss.backward()",
         "upstream ones": "backward is given ones; its upstream is dL/dscores, loss.backward()",
         "upstream value": "backward is given the loss itself; its upstream is dL/dscores, loss.backward()",
+        "upstream one value": "backward is given the loss itself; its upstream is dL/dscores, loss.backward()",
         "times value": "loss.backward is given the loss's value; its upstream is 1, the default",
         "averaged": "the gradients are divided by the batch size; the 1/B stands in the loss only",
         "summed": "the gradients are multiplied by the batch size; the mean is what the loss is",
@@ -100,14 +106,20 @@ def _train(
             kept.setdefault("labels", y.copy())
             if mistake == "first batch for both":
                 x, y = kept["x"], kept["labels"]
-            scores = model.forward(kept["x"] if mistake == "first batch" else x)
+            forward = model.predict if mistake == "predict" else model.forward
+            scores = forward(kept["x"] if mistake == "first batch" else x)
             _set_value(mistake, run, kept, x, y, scores)
             if not math.isfinite(run.value):
                 raise NonFiniteLoss("", history)
             grads = _gradients(mistake, run, kept, y, scores)
-            if mistake != "no step for the last" or number < len(shuffled) - 1:
+            is_left_out = {
+                "no step for the last": number == len(shuffled) - 1,
+                "old grads, first step left out": run.step == 0,
+            }
+            if not is_left_out.get(mistake):
                 _step(mistake, run, grads)
-            run.step, run.x, run.y, run.grads = run.step + 1, x, y, grads
+            run.step, run.x, run.y = run.step + 1, x, y
+            run.grads = kept["grads"] if mistake.startswith("old grads, ") else grads
             history.step_loss.append(run.value)
             rows, total = rows + len(x), total + run.value * len(x)
             hits += loss.hits(scores, y)
@@ -131,7 +143,7 @@ def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array,
         "old scores": (kept.get("scores", scores), y),
         "old labels": (scores, kept.get("y", y)),
     }.get(mistake, (scores, y))
-    value = run.loss.forward(*handed)
+    value = (run.loss.predict if mistake == "loss's predict" else run.loss.forward)(*handed)
     kept.update(scores=scores.copy(), y=y.copy())
     kept["total"] += value
     first = kept.setdefault("value", value)
@@ -150,6 +162,7 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
         "upstream off": scores - y,
         "upstream ones": np.ones_like(scores),
         "upstream value": np.full_like(scores, run.value),
+        "upstream one value": np.full(len(y), run.value)[0],
         "old upstream": kept.get("upstream", upstream),
         "upstream averaged": upstream / len(y),
         "upstream summed": upstream * len(y),
@@ -157,14 +170,14 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
         "upstream doubled": upstream * 2,
     }.get(mistake, upstream)
     kept["upstream"] = upstream.copy()
-    _, grads = run.model.backward(handed[: len(y)])
+    _, grads = run.model.backward(handed[: len(y)] if np.ndim(handed) else handed)
     before, first = kept.get("grads", grads), kept.setdefault("first", grads)
     kept["grads"] = grads
     if mistake == "summed grads":
         kept["sum"] = {name: g + kept.get("sum", {}).get(name, 0) for name, g in grads.items()}
         return dict(kept["sum"])
-    if mistake in ("old grads", "first grads"):
-        return dict(before if mistake == "old grads" else first)
+    if mistake.startswith("old grads") or mistake == "first grads":
+        return dict(first if mistake == "first grads" else before)
     if mistake == "grads unset":
         return {}
     if mistake.startswith("clipped ") and "for the step" not in mistake:

@@ -6,6 +6,8 @@ Steps, `a` being the name of one object of the class:
     set a W array                           writes the array into its parameter W
     forward a result [inputs]               calls it; the result's name may be None: not reported
     cache a array                           puts the array where forward would have left it
+    mend a right targets [full, row]        in what forward left, puts these for all arrays of their sizes that are none
+                                            of the `right` ones: targets for one-hot rows, else full; row may be None
     backward a suffix upstream [names]      upstream: an array's name, a number, or None for the default
     after [arrays]                          reports the arrays that were handed in as they are now
     params a suffix                         reports the parameters as they are now
@@ -21,7 +23,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy import asarray
+from numpy import asarray, ndarray
 
 from handgrad.assignment.probes.probe import LARGE, Probe, Record, Step, mixed, pair, sizes_apart, taken
 from handgrad.params import Array
@@ -53,6 +55,10 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
         elif word == "cache":
             name, array = rest
             objects[name].cache = held[array]
+        elif word == "mend":
+            name, right, targets, (full, row) = rest
+            known = [held[one] for one in right]
+            _mend(objects[name], known, held[targets], held[full], None if row is None else held[row])
         elif word == "backward":
             name, suffix, upstream, names = rest
             given = [] if upstream is None else [held[upstream] if isinstance(upstream, str) else upstream]
@@ -74,7 +80,41 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     return record.results
 
 
+def _mend(layer: Any, right: Sequence[Array], targets: Array, full: Array, row: Array | None) -> None:
+    """Puts `targets`, `full` or `row` in the place of all wrong arrays of their sizes that the layer keeps."""
+
+    def mended(value: Any) -> Any:
+        kind = type(value)
+        if kind in (tuple, list):
+            return kind([mended(one) for one in value])
+        if kind is dict:
+            return {name: mended(one) for name, one in value.items()}
+        if kind is not ndarray or value.dtype.kind != "f" or any(_is_near(value, one) for one in right):
+            return value
+        if value.shape == full.shape:
+            return (targets if _is_one_hot(value) else full).copy()
+        return value if row is None or value.size != row.size else row.reshape(value.shape).copy()
+
+    for name, value in vars(layer).items():
+        setattr(layer, name, mended(value))
+
+
+def _is_one_hot(a: Array) -> bool:
+    return bool(((a == 0) | (a == 1)).all() and (a.sum(-1) == 1).all())
+
+
+def _is_near(a: Array, b: Array) -> bool:
+    near = NEAR[a.dtype.itemsize <= 4]
+    return a.size == b.size and bool((abs(a.ravel() - b.ravel()) <= near * (1 + abs(b.ravel()))).all())
+
+
 # Drawing.
+
+NEAR = (1e-11, 1e-5)
+"""As a share of an entry: what double and single precision leave of it."""
+
+MENDED = (("p", None), ("exp", "total"), ("z", "total"), ("z", "log total"), ("log p", None))
+"""What a loss's backward may expect in the place of its scores' arrays [B x C] and [B]."""
 
 CACHED = {"fc": "x", "relu": "x", "sigmoid": "y"}
 """What the handout's backward of these finds in the cache: the input, or an output, any numbers between 0 and 1."""
@@ -277,9 +317,11 @@ class Kind:
         """`is_special` says that the values of the inputs are, and may be too much for forward."""
         names = self.grads_of(case)
         more: dict[str, Array] = {}
-        script = [*self.made(case), ["forward", "a", None, list(case.inputs)]]
-        if self.is_loss:
-            script += [["backward", "a", "", None, names], ["backward", "a", " scaled", self.upstream(case), names]]
+        forward: Step = ["forward", "a", None, list(case.inputs)]
+        script = [*self.made(case), forward]
+        if self.is_loss:  # forward comes anew: what a backward does to the cache is a matter of the contract
+            script += [["backward", "a", "", None, names], forward]
+            script += [["backward", "a", " scaled", self.upstream(case), names]]
             if is_special:
                 more = {
                     f"ordinary {name}": self.ordinary(name, case.inputs[name].shape) for name in self.specimen.inputs
@@ -289,21 +331,55 @@ class Kind:
         else:
             more["upstream"] = self.upstream(case)
             script.append(["backward", "a", "", "upstream", names])
-        return self.probe(case, self.with_cache(script, more), {**more, **self.cached(case, "")})
+        more |= self.cached(case, "")
+        return self.probe(case, self.with_cache(script, more), more)
 
     def cached(self, case: Case, suffix: str) -> dict[str, Array]:
-        """What a second attempt finds in the cache."""
+        """What further attempts find in the cache."""
         x = next(iter(case.inputs.values()))
         if CACHED.get(self.part) == "y":
             return {f"cached x{suffix}": self.rng.uniform(0.05, 0.95, x.shape).astype(x.dtype)}
+        if self.part == "softmax_ce":
+            return self.probabilities(case, suffix)
         return {f"cached x{suffix}": x} if self.part in CACHED else {}
 
+    def probabilities(self, case: Case, suffix: str) -> dict[str, Array]:
+        """Probabilities, the scores that they are the softmax of, and all that may be kept on the way."""
+        rows, classes = case.inputs["scores"].shape
+        labels = case.inputs["labels"]
+        p = self.rng.dirichlet(np.full(classes, 2.0), rows)
+        total = 1 / p.max(axis=1)
+        shift = mixed(self.rng, rows)
+        arrays = {"p": p, "exp": p * total[:, None], "total": total, "log total": np.log(total), "log p": np.log(p)}
+        arrays |= {"z": np.log(arrays["exp"]), "maximum": shift}
+        arrays |= {
+            "scores": arrays["z"] + shift[:, None],
+            "targets": labels if labels.ndim == 2 else np.eye(classes)[labels],
+        }
+        return {f"{name} of another{suffix}": a.astype(case.inputs["scores"].dtype) for name, a in arrays.items()}
+
     def with_cache(self, script: Sequence[Step], more: Mapping[str, Array]) -> list[Step]:
-        """The script, and a second attempt whose cache does not come from forward."""
+        """The script, and further attempts whose cache does not come from forward, or is right without it."""
+        if self.part == "softmax_ce":
+            first = script[: script.index(["or"])] if ["or"] in script else script
+            return [*script, *[step for kept in MENDED for step in (["or"], *self.with_mended(first, kept, more))]]
         if self.part not in CACHED:
             return list(script)
         second = [["cache", step[1], f"cached {step[3][0]}"] if step[0] == "forward" else step for step in script]
         return [*script, ["or"], *second]
+
+    def with_mended(
+        self, script: Sequence[Step], kept: tuple[str, str | None], more: Mapping[str, Array]
+    ) -> Iterator[Step]:
+        for step in script:
+            if step[0] != "forward":
+                yield step
+                continue
+            scores, labels = step[3]
+            of = f" of another{scores.removeprefix('scores')}"
+            yield ["forward", step[1], None, [f"scores{of}", labels]]
+            right = [name for name in more if name.endswith(of)]
+            yield ["mend", step[1], right, f"targets{of}", [name and f"{name}{of}" for name in kept]]
 
     def upstreams(self, cases: Mapping[str, Case], more: dict[str, Array]) -> dict[str, Any]:
         """What backward is handed for each case; its arrays, and those a cache may hold, are added to `more`."""

@@ -23,6 +23,9 @@ class Pick(Layer):
         self.dtype = k.dtype
         self.k, self.columns = k, columns
 
+    def __repr__(self) -> str:
+        return "the layer"
+
     def forward(self, x: Array) -> Array:
         if x.ndim != 2 or x.shape[1] <= self.columns.max():
             raise ValueError(f"a layer of {self.columns.max() + 1} inputs or more was given an array {x.shape}")
@@ -79,9 +82,15 @@ class Watched(Pick):
         self.fixed = fixed
         self.seen: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        return "the model"
+
     def forward(self, x: Array) -> Array:
         self.seen["x"] = new_array(x)
         return super().forward(x)
+
+    def predict(self, *inputs: Any) -> Any:
+        return Pick(self.k, self.columns).forward(*inputs)  # unseen: it is no forward pass of training
 
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
         self.seen["upstream"] = new_array(upstream)
@@ -99,19 +108,26 @@ class WatchedLoss(Loss):
     def __init__(self, nan_at: int = 0, fixed: Array | None = None) -> None:
         self.nan_at, self.fixed = nan_at, fixed
         self.seen: dict[str, Any] = {}
-        self.calls = 0
+        self.calls, self.rows = 0, len(fixed) if fixed is not None else 0
+
+    def __repr__(self) -> str:
+        return "the loss"
 
     def forward(self, scores: Any, labels: Any) -> float:
         self.seen.update(scores=new_array(scores), labels=new_array(labels))
-        self.calls += 1
+        self.calls, self.rows = self.calls + 1, len(labels)
         self.cache = scores - labels
         if self.fixed is not None:
             return 1.5 + self.calls % 3
         return float("nan") if self.calls == self.nan_at else float(np.mean(np.abs(self.cache) ** 3))
 
+    def predict(self, *inputs: Any) -> float:
+        self.rows = len(inputs[1])
+        return WatchedLoss(0, self.fixed).forward(*inputs)  # unseen: it is no forward pass of training
+
     def backward(self, upstream: float = 1.0) -> Array:
         if self.fixed is not None:
-            return self.fixed[: len(self.seen.get("labels", self.fixed))] * upstream
+            return self.fixed[: self.rows] * upstream
         off = self.recall()
         return np.asarray(3 * off * np.abs(off) * upstream / off.size)
 

@@ -71,7 +71,10 @@ def no_aliasing(place: Place) -> Iterator[Finding]:
                     f"aliases-{'input' if 'input' in name else 'parameters'}",
                     f"the output shares memory with {name}: who edits one edits the other. Return a new array.",
                 )
-    arrays = {"d" + name: g for name, g in gradients.items()}
+    own = dict(zip(subject.inputs, inputs, strict=True)) | parameter_arrays(layer)
+    shapes = {name: np.shape(array) for name, array in own.items()}
+    # One of a wrong shape must become another array anyway, such as a sum.
+    arrays = {"d" + name: g for name, g in gradients.items() if np.shape(g) == shapes.get(name, np.shape(g))}
     for name, g in arrays.items():
         for u in upstream:
             if _shares(g, u) and g.flags.writeable and not (is_view and _is_pure_view(g, u)):

@@ -109,7 +109,7 @@ BUGS = [
         "nothing cached",
         FORWARD,
         "return x @ self.W.T + (self.b if self.bias else 0)",
-        r"cache|before forward",
+        r"cache",
         spreads=True,
     ),
     Bug(

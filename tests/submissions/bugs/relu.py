@@ -36,7 +36,6 @@ BUGS = [
         return x
     """,
         r"in place|edit|chang|shar|copy|input",
-        spreads=True,
     ),
     Bug(
         "input returned when nothing is negative",
@@ -112,7 +111,7 @@ BUGS = [
         self.cache = None
         return dx, {}
     """,
-        r"second|again|twice|any number|cache|before forward|two",
+        r"second|again|twice|any number|cache|two",
     ),
 ]
 

@@ -49,7 +49,6 @@ for layer in reversed(self.layers):
     caches.insert(0, layer.cache)
 """),
         r"order|revers|first|shape|\[\d\]",
-        spreads=True,
     ),
     Bug(
         "the last layer left out",
@@ -61,7 +60,6 @@ for layer in self.layers[:-1]:
 caches.append(x)
 """),
         r"last|left out|skip|missing|shape|layers?",
-        spreads=True,
     ),
     Bug(
         "the first layer left out",
@@ -73,7 +71,6 @@ for layer in self.layers[1:]:
     caches.append(layer.cache)
 """),
         r"first|left out|skip|missing|shape|layers?",
-        spreads=True,
     ),
     Bug(
         "every layer is given the first input",
@@ -87,7 +84,6 @@ for layer in self.layers:
             "y",
         ),
         r"input|output of|previous|first|shape|\bx\b",
-        spreads=True,
     ),
     Bug(
         "a ReLU after each layer",
@@ -118,7 +114,7 @@ for layer in self.layers:
     x = layer.predict(x)
     caches.append(layer.cache)
 """),
-        r"predict|cache|before forward",
+        r"predict|cache",
         spreads=True,
     ),
     Bug(
@@ -147,7 +143,6 @@ for layer in self.layers:
             return x
     """,
         r"first|layer|shape|return|left out",
-        spreads=True,
     ),
     Bug(
         "return forgotten",

@@ -29,34 +29,30 @@ INFINITE = r"nan|inf|overflow|not finite|large|1e\+?30|1e\+?0?[345]|max|shift|ex
 BATCH = r"batch.*(sum|mean)|(divided|mean).*batch|1/[NB]|len\(|rows|division by [NB]"
 
 BUGS = [
-    Bug("no shift before exp", FORWARD, _forward(z="scores"), INFINITE, spreads=True),
+    Bug("no shift before exp", FORWARD, _forward(z="scores"), INFINITE),
     Bug(
         "shift by the largest of the whole batch",
         FORWARD,
         _forward(z="scores - scores.max()"),
         INFINITE + r"|row",
-        spreads=True,
     ),
     Bug(
         "log of a probability that became 0",
         FORWARD,
         _forward(log_p="np.log(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))"),
         INFINITE + r"|log\(?0|underflow",
-        spreads=True,
     ),
     Bug(
         "a small number inside the log",
         FORWARD,
         _forward(log_p="np.log(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) + 1e-8)"),
         r"1e-0?8|small|log|constant|\beps|large|extreme|expected",
-        spreads=True,
     ),
     Bug(
         "probabilities clipped",
         FORWARD,
         _forward(log_p="np.log(np.clip(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), 1e-12, 1))"),
         r"1e-?12|clip|small|log|large|extreme|expected",
-        spreads=True,
     ),
     Bug("sum over the batch", FORWARD, _forward(value="-(onehot * log_p).sum()"), BATCH),
     Bug(
@@ -71,21 +67,18 @@ BUGS = [
         FORWARD,
         _forward(z="scores - scores.max(axis=0)", log_p="z - np.log(np.exp(z).sum(axis=0))"),
         r"axis|batch|row|column|each row",
-        spreads=True,
     ),
     Bug(
         "exponentials summed over the whole batch",
         FORWARD,
         _forward(log_p="z - np.log(np.exp(z).sum())"),
         r"axis|batch|row|sum",
-        spreads=True,
     ),
     Bug(
         "exponentials summed over the columns, each row's maximum taken off",
         FORWARD,
         _forward(log_p="z - np.log(np.exp(z).sum(axis=0))"),
         r"the sum of exp runs over the batch(?!.*maximum (off|from))",
-        spreads=True,
     ),
     Bug(
         "labels smoothed",
@@ -98,7 +91,6 @@ BUGS = [
         FORWARD,
         _forward(z="(scores - scores.max(axis=1, keepdims=True)) / 2"),
         r"scores are divided by 2 ",
-        spreads=True,
     ),
     Bug(
         "the probability in place of its log",
@@ -124,7 +116,6 @@ BUGS = [
         FORWARD,
         _forward(onehot="np.eye(classes, dtype=scores.dtype)[labels - 1] if labels.ndim == 1 else labels"),
         r"label|off by one|class|onehot|neighbour",
-        spreads=True,
     ),
     Bug(
         "ten classes hard-coded",
@@ -138,7 +129,6 @@ BUGS = [
         FORWARD,
         _forward(onehot="np.eye(classes, dtype=scores.dtype)[labels if labels.ndim == 1 else labels.argmax(axis=1)]"),
         r"distribution|argmax|\[B x C\]|soft|label",
-        spreads=True,
     ),
     Bug(
         "distributions not thought of",

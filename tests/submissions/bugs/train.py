@@ -11,35 +11,30 @@ BUGS = [
         FORWARD,
         "scores = model.forward(x)\nrun.value = loss.forward(y, scores)",
         r"swap|order|label|scores",
-        spreads=True,
     ),
     Bug(
         "predict: nothing is cached",
         FORWARD,
         "scores = model.predict(x)\nrun.value = loss.forward(scores, y)",
         r"predict|cache|forward",
-        spreads=True,
     ),
     Bug(
         "the loss's predict: nothing is cached",
         FORWARD,
         "scores = model.forward(x)\nrun.value = loss.predict(scores, y)",
         r"predict|cache|forward",
-        spreads=True,
     ),
     Bug(
         "the loss is not noted",
         FORWARD,
         "scores = model.forward(x)\nloss.forward(scores, y)",
         r"run\.value|nan|loss|value",
-        spreads=True,
     ),
     Bug(
         "the loss noted under another name",
         FORWARD,
         "scores = model.forward(x)\nvalue = loss.forward(scores, y)",
         r"run\.value|nan|loss|value",
-        spreads=True,
     ),
     Bug(
         "scores under another name",
@@ -115,7 +110,6 @@ BUGS = [
         run.value = loss.forward(scores, y)
     """,
         r"softmax|scores|handed|loss|given",
-        spreads=True,
     ),
     Bug(
         "no update at all",

@@ -1,0 +1,87 @@
+"""Mistakes in the sigmoid."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.special
+
+from handgrad.assignment.mistakes.formula import Formula
+from handgrad.params import Array
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(scipy.special.expit(x))
+
+
+FORWARD: dict[str, tuple[str, Formula]] = {
+    "sign": ("the sign of x is wrong: y = 1 / (1 + exp(-x)), with a minus", lambda p, x: _sigmoid(-x)),
+    "no one": ("the 1 + is missing: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(x)),
+    "exp alone": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(-x)),
+    "no reciprocal": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: 1 + np.exp(-x)),
+    "minus": ("1 - exp(-x) stands where 1 + exp(-x) belongs", lambda p, x: -1 / np.expm1(-x)),
+    "tanh": ("y is tanh(x); the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: np.tanh(x)),
+    "tanh of x": (
+        "y is the sigmoid of 2 x: in (1 + tanh(z)) / 2 the argument z is x / 2",
+        lambda p, x: _sigmoid(2 * x),
+    ),
+    "two": ("y is 2 s(x) - 1; the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: 2 * _sigmoid(x) - 1),
+    "derivative": (
+        "y is the sigmoid's derivative s (1 - s); forward gives s",
+        lambda p, x: _sigmoid(x) * (1 - _sigmoid(x)),
+    ),
+    "softmax": (
+        "y is a softmax over each row; the sigmoid is elementwise, y = 1 / (1 + exp(-x))",
+        lambda p, x: scipy.special.softmax(x, axis=1),
+    ),
+    "softmax of all": (
+        "y is a softmax; the sigmoid is elementwise, y = 1 / (1 + exp(-x))",
+        lambda p, x: scipy.special.softmax(x),
+    ),
+    "logarithm": ("y is the logarithm of the sigmoid", lambda p, x: -np.logaddexp(0, -x)),
+    "softplus": ("y is log(1 + exp(x)), the softplus", lambda p, x: np.logaddexp(0, x)),
+    "twice": ("the sigmoid is applied twice", lambda p, x: _sigmoid(_sigmoid(x))),
+    "absolute": ("y is the sigmoid of |x|: the sign of x counts", lambda p, x: _sigmoid(np.abs(x))),
+    "base two": ("2 is raised to the power -x; it is e: y = 1 / (1 + exp(-x))", lambda p, x: _sigmoid(x * np.log(2))),
+    "identity": ("the input comes back as it is: y = 1 / (1 + exp(-x))", lambda p, x: x),
+    "step": ("y is 1 where x > 0 and else 0: y = 1 / (1 + exp(-x))", lambda p, x: (x > 0).astype(x.dtype)),
+    "rounded": ("y is rounded to 0 or 1", lambda p, x: np.round(_sigmoid(x))),
+    "softsign": (
+        "y is x / (1 + |x|) or a like curve: y = 1 / (1 + exp(-x))",
+        lambda p, x: 0.5 + 0.5 * x / (1 + np.abs(x)),
+    ),
+    **{
+        f"line {slope}": (
+            "y is a straight line between 0 and 1 (a hard sigmoid): y = 1 / (1 + exp(-x))",
+            lambda p, x, slope=slope: np.clip(0.5 + slope * x, 0, 1),
+        )
+        for slope in (0.2, 0.25, 1 / 6)
+    },
+    **{
+        f"clipped x {most}": (
+            f"x is clipped at {most}: for large x the sigmoid goes on; make it stable without a clip",
+            lambda p, x, most=most: _sigmoid(np.clip(x, -most, most)),
+        )
+        for most in (1, 2, 4, 5, 6, 8, 10, 15, 16, 20, 30)
+    },
+    **{
+        f"clipped y {least}": (
+            f"y is kept {least} away from 0 and 1 (an epsilon): for large |x| it is not the sigmoid",
+            lambda p, x, least=least: np.clip(_sigmoid(x), least, 1 - least),
+        )
+        for least in (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+    },
+    **{
+        f"epsilon {least}": (
+            f"an epsilon of {least} stands in the denominator: y = 1 / (1 + exp(-x))",
+            lambda p, x, least=least: _sigmoid(x) / (1 + least * _sigmoid(x)),
+        )
+        for least in (1e-9, 1e-8, 1e-7, 1e-6)
+    },
+}
+
+BACKWARD: dict[str, tuple[str, Formula]] = {
+    "root": (
+        "the root of the sigmoid's derivative is taken: dx is upstream times the derivative itself",
+        lambda p, u, x: (u / np.cosh(x / 2) / 2, {}),
+    )
+}
