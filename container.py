@@ -100,9 +100,11 @@ class Container(Layer):
             result = layer.backward(upstream)
         finally:
             layer.cache, layer.workspace = kept, None
-        if isinstance(layer, Loss):
+        if type(result) is not tuple and isinstance(layer, Loss):
             return result
         dx, own = result
+        if not own and not part.targets:
+            return dx
         if own.keys() != part.targets.keys():
             raise ValueError(f"backward must return gradients of {list(part.targets)}, got {list(own)}")
         for key, (target, is_sum) in part.targets.items():

@@ -141,9 +141,9 @@ class Grads(dict[str, Array]):
             return join(self.values())
         return self._flat
 
-    def fit(self, params: Params) -> bool:
-        """Whether these are still the arrays that `Grads.like(params)` made."""
-        return self._params is params and self._is_whole()
+    def vector_of(self, params: Params) -> Array | None:
+        """`flat`, where these are still the arrays that `Grads.like(params)` made; else None."""
+        return self._flat if self._params is params and self._is_whole() else None
 
     def _is_whole(self) -> bool:
         """Whether no entry was replaced, added or taken away."""

@@ -172,6 +172,10 @@ class Layer(ABC):
             return np.empty_like(x, dtype)
         return self.workspace.array(name, x.shape, x.dtype if dtype is None else dtype, "F" if x.flags.fnc else "C")
 
+    def zero(self, x: Array) -> Array | int:
+        """0 to compare x with: while training an array of x's form, with which NumPy's maximum takes a third."""
+        return 0 if self.workspace is None else self.workspace.zeros(x.shape, x.dtype, "F" if x.flags.fnc else "C")
+
     def product(self, name: str, a: Array, b: Array, like: Array | None = None) -> Array:
         """The matrix product a b in such an array: in the memory order of `like`, else in the quickest one."""
         if like is not None:

@@ -39,6 +39,14 @@ class Workspace:
             return kept
         return self._new(name, shape, np.dtype(dtype), order)
 
+    def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike, order: str) -> Array:
+        """An array of zeros, to be read only."""
+        kept = self._arrays.get(("0", shape, order))
+        if kept is None or kept.dtype != dtype:
+            kept = self._new("0", shape, np.dtype(dtype), order)
+            kept.fill(0)
+        return kept
+
     def keep(self, name: str, array: Array) -> None:
         """Lets results of that name and shape be written into `array`."""
         self._arrays[name, array.shape, "C"] = array

@@ -95,8 +95,9 @@ class SGD:
 
     def _vector(self, grads: Mapping[str, Array]) -> Array:
         """The gradients as one vector in the parameters' order; ValueError when names or shapes differ."""
-        if type(grads) is Grads and grads.fit(self.params):
-            return grads.flat
+        vector = grads.vector_of(self.params) if type(grads) is Grads else None
+        if vector is not None:
+            return vector
         shapes = self.params.shapes
         if grads.keys() != shapes.keys():
             missing = ", ".join(shapes.keys() - grads.keys()) or "none"

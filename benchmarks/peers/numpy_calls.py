@@ -17,7 +17,7 @@ from handgrad.params import split
 
 
 class Arrays(NamedTuple):
-    """A layer's parameters and their gradients, its output y, the activation h of that, and the gradients of both."""
+    """A layer's parameters, their gradients, its output y, the activation h of that, the gradients of both, zeros."""
 
     W: np.ndarray
     b: np.ndarray
@@ -27,6 +27,7 @@ class Arrays(NamedTuple):
     h: np.ndarray
     dy: np.ndarray
     dh: np.ndarray
+    zeros: np.ndarray
 
 
 class Peer(base.Peer):
@@ -41,7 +42,8 @@ class Peer(base.Peer):
         for i, (_, n) in enumerate(pairwise(net.sizes)):
             order = "F" if column_major(net.batch, n) else "C"
             results = (np.empty((net.batch, n), net.dtype, order) for _ in range(4))
-            self.layers.append(Arrays(*own[2 * i : 2 * i + 2], *gradients[2 * i : 2 * i + 2], *results))
+            zeros = np.zeros((net.batch, n), net.dtype, order)
+            self.layers.append(Arrays(*own[2 * i : 2 * i + 2], *gradients[2 * i : 2 * i + 2], *results, zeros))
         rows, classes = net.batch, net.sizes[-1]
         self.z, self.dscores = (np.empty((rows, classes), net.dtype) for _ in range(2))
         self.per_row, self.total, self.scale = (np.empty((rows, 1), net.dtype) for _ in range(3))
@@ -75,7 +77,7 @@ class Peer(base.Peer):
     def activated(self, layer):
         y, h = layer.y, layer.h
         if self.net.activation == "ReLU":
-            return np.maximum(y, 0, out=h)
+            return np.maximum(y, layer.zeros, out=h)
         np.negative(y, h)
         np.exp(h, h)
         h += 1
