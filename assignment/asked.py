@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from handgrad.assignment import importing, original
+from handgrad.assignment import explained, importing, original
 from handgrad.assignment.answered import report_on
 from handgrad.assignment.precision import names_single
-from handgrad.checking.contract import GRADIENTS
 from handgrad.checking.report import Report
 from handgrad.checking.targets import Check, TargetError, checks
 
@@ -53,13 +52,12 @@ def checks_of(file: str, tasks: Sequence[str]) -> list[Check]:
         single = _names_single(file)
         return [Check(task, partial(_answered, task, single), _mathematics(task)) for task in tasks]
     found = checks(str(importing.ROOT / file), None)
-    forward = [replace(check, name=check.name + FORWARD, run=partial(_forward, check)) for check in found]
-    return [*forward, *(found if any(task.endswith(".backward") for task in tasks) else [])]
-
-
-def _forward(check: Check, *, skip: tuple[str, ...], **options: Any) -> Report:
-    """Forward alone, at every size and value: what it gives does not hang on backward."""
-    return check.run(skip=(*skip, GRADIENTS), **options)
+    part = PurePosixPath(file).stem
+    forward = [
+        replace(check, name=check.name + FORWARD, run=partial(explained.forward, check, part)) for check in found
+    ]
+    whole = [replace(check, run=partial(explained.whole, check)) for check in found]
+    return [*forward, *(whole if any(task.endswith(".backward") for task in tasks) else [])]
 
 
 def _names_single(file: str) -> bool:

@@ -152,6 +152,15 @@ class Bindings:
                 self._put(target, value, place)
             case ast.Call(func=ast.Attribute(attr="put"), args=[target, index, value, *_]):
                 self._put(ast.Subscript(target, index, ast.Store()), value, place)
+            case ast.Call(
+                func=ast.Attribute(attr="putmask" | "place" | "put_along_axis"), args=[target, index, value, *_]
+            ):
+                self._put(ast.Subscript(target, index, ast.Store()), value, place)
+            case ast.Call(func=ast.Attribute(attr="fill_diagonal"), args=[target, value, *_]):
+                self._put(ast.Subscript(target, value, ast.Store()), value, place)
+            case ast.Call(func=ast.Attribute(attr="copyto"), args=[target, value, *_]):
+                where = next((word.value for word in node.keywords if word.arg == "where"), None)
+                self._put(target if where is None else ast.Subscript(target, where, ast.Store()), value, place)
             case ast.Call(func=ast.Attribute(value=target, attr="__setitem__" | "put"), args=[index, value]):
                 self._put(ast.Subscript(target, index, ast.Store()), value, place)
             case ast.Call(func=ast.Attribute(value=target, attr="__iadd__" | "__isub__"), args=[value]):

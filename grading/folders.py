@@ -34,10 +34,10 @@ def folder_for(size: int) -> Iterator[Path]:
         room = os.statvfs(MEMORY)
         if os.access(MEMORY, os.W_OK) and room.f_bavail * room.f_frsize > 8 * size + (8 << 20):
             parent = MEMORY
-    _remove_old(parent)
+    remove_old(parent)
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=parent)))
     try:
-        with _locked(folder):
+        with locked(folder):
             folder.chmod(0o711)
             yield folder
     finally:
@@ -45,19 +45,19 @@ def folder_for(size: int) -> Iterator[Path]:
 
 
 @lru_cache
-def _remove_old(parent: str) -> None:
+def remove_old(parent: str) -> None:
     """Removes, once a process, this user's folders that a grader left which was killed."""
     with contextlib.suppress(OSError):
         for folder in list(Path(parent).glob(f"{PREFIX}*")):
             with contextlib.suppress(OSError):
                 about = folder.lstat()
                 if about.st_uid == os.getuid() and time.time() - about.st_mtime > OLD:
-                    with _locked(folder):
+                    with locked(folder):
                         _remove(folder)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Holds a lock on the folder; OSError when another process does. It ends with the process that holds it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
     try:

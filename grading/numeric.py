@@ -13,6 +13,8 @@ difference  functions called at shifted points or unit vectors, divisions by a s
 from __future__ import annotations
 
 import ast
+import copy
+from collections import Counter
 from collections.abc import Iterator
 
 from handgrad.grading.bindings import Function, name_of, root_of, word_of, words
@@ -49,6 +51,7 @@ ARITHMETIC = frozenset(
 
 def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """What stands out in the file, each with its line."""
+    tree = Aliases(tree).visit(tree)
     origins = Origins(ast.fix_missing_locations(Operators(tree).visit(tree)))
     backward = _reached(origins, {"backward"})
     hooks = {name for name in origins.functions if name.startswith("__")}
@@ -71,6 +74,61 @@ def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
     differences = Differences(origins)
     for who, nodes in (("backward", _nodes(backward)), ("forward", _nodes(forward) - _nodes(backward))):
         yield from ((line, f"{who} {what}") for line, what in differences.found(nodes, who == "backward"))
+
+
+class Aliases(ast.NodeTransformer):
+    """Writes np.exp for a name that is bound to it and to nothing else, and likewise for an attribute of self."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        nodes = list(ast.walk(tree))
+        imported = {
+            alias.asname or alias.name.split(".")[0]
+            for node in nodes
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        bound = Counter(_stored(node) for node in nodes)
+        self.meant: dict[str, ast.expr] = {}
+        for node in nodes:
+            if isinstance(node, ast.Assign):
+                for target, value in _pairs(node):
+                    name = _stored(target)
+                    if name and bound[name] == 1 and root_of(value) in imported and name_of(value) != root_of(value):
+                        self.meant[name] = value
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        meant = self.meant.get(node.id) if isinstance(node.ctx, ast.Load) else None
+        return node if meant is None else ast.copy_location(copy.deepcopy(meant), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if not (_is_of_self(node) and isinstance(node.ctx, ast.Load)):
+            return self.generic_visit(node)
+        meant = self.meant.get(f"self.{node.attr}") or self.meant.get(node.attr)  # bound in the class's body
+        return node if meant is None else ast.copy_location(copy.deepcopy(meant), node)
+
+
+def _pairs(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What is bound to what, the parts of tuples one by one."""
+    for target in node.targets:
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            yield from zip(target.elts, node.value.elts, strict=False)
+        else:
+            yield target, node.value
+
+
+def _stored(node: ast.AST) -> str:
+    """The name that the node binds, self.name for an attribute; "" where it binds none."""
+    if isinstance(node, ast.arg):
+        return node.arg
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return node.name
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return node.id
+    return f"self.{node.attr}" if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) else ""
+
+
+def _is_of_self(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
 OPERATORS: dict[str, ast.operator] = {

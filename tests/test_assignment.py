@@ -138,11 +138,19 @@ def test_a_file_that_cannot_be_imported_says_why(handout, solutions):
 
 WRONG = [
     ("layers/fc.py", "upstream.T, x,", "2 * upstream.T, x,", {"fc.backward": "twice"}),
-    ("layers/fc.py", "y += self.b", "y -= self.b", {"fc.forward": "forward is not what"}),
+    ("layers/fc.py", "y += self.b", "y -= self.b", {"fc.forward": "the sign of the bias is wrong"}),
+    ("layers/fc.py", "x, self.W.T)", "x, self.W)", {"fc.forward": "W is not transposed"}),
+    (
+        "layers/fc.py",
+        "upstream, self.W,",
+        "upstream, self.W.T,",
+        {"fc.backward": "the factors of a product do not fit"},
+    ),
     ("layers/relu.py", "np.greater(x", "np.greater_equal(x", {"relu.backward": "0"}),
     ("layers/relu.py", "np.multiply(upstream, gate", "np.multiply(1, gate", {"relu.backward": "upstream"}),
     ("layers/sigmoid.py", "dx *= y\n", "pass\n", {"sigmoid.backward": ""}),
     ("losses/softmax_ce.py", "/ len(exp)", "", {"softmax_ce.backward": "N"}),
+    ("losses/softmax_ce.py", " / rows  # -log", "  # -log", {"softmax_ce.forward": "the sum over the batch"}),
     (
         "model.py",
         "self.cache = caches",

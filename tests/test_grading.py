@@ -168,7 +168,8 @@ def test_every_known_mistake_is_asked_for():
     from importlib import import_module
 
     by_numbers = ("sequential.forward", "sequential.backward", "sgd.step", "train.update")
-    for task in (*by_numbers, "fc.forward", "fc.backward", "sigmoid.backward", "softmax_ce.forward"):
+    layers = ("fc.forward", "fc.backward", "sigmoid.backward", "softmax_ce.forward", "softmax_ce.backward")
+    for task in (*by_numbers, *layers):
         drawn = [probe for _, probe in probes_of(task, np.random.default_rng(1))]
         right = [run(probe) for probe in drawn]
         seen = set()
@@ -433,6 +434,66 @@ BUGS = [
     ("train.update", "dx, grads = model.backward(scores)\noptimizer.step(grads)", "backward is given the scores"),
     ("train.update", "dx, grads = model.backward(loss.backward())", "the optimizer takes no step"),
     ("train.forward", "scores = model.forward(z)\nrun.value = loss.forward(scores, y)", "NameError in train.py, line"),
+    (
+        "train.forward",
+        "scores = model.predict(x)\nrun.value = loss.forward(scores, y)",
+        "scores are those of model.predict",
+    ),
+    (
+        "train.update",
+        "dx, grads = model.backward(run.value)\noptimizer.step(grads)",
+        "backward is given the loss itself",
+    ),
+    (
+        "train.update",
+        "if run.grads is not None:\n    optimizer.step(run.grads)\ndx, grads = model.backward(loss.backward())",
+        "the update uses the gradients of the batch before",
+    ),
+    (
+        "fc.forward",
+        "self.cache = x\ny = np.dot(x, self.W)\nreturn y + self.b if self.bias else y",
+        "W is not transposed",
+    ),
+    ("fc.forward", "self.cache = x\nreturn self.W.dot(x) + (self.b if self.bias else 0)", "W stands before x"),
+    (
+        "fc.backward",
+        'return upstream.dot(self.W.T), {"W": upstream.T @ x, "b": upstream.sum(axis=0)}',
+        "W is transposed in dx",
+    ),
+    (
+        "fc.backward",
+        'return upstream @ self.W, {"dW": upstream.T @ x, "db": upstream.sum(axis=0)}',
+        "the gradients are named dW and db",
+    ),
+    (
+        "fc.backward",
+        "db = np.zeros(10)\nfor i in range(64):\n    db += upstream[i]\n"
+        'return upstream @ self.W, {"W": upstream.T @ x, "b": db}',
+        "the number 10 is written into the code",
+    ),
+    (
+        "fc.backward",
+        'return upstream @ self.W, {"W": np.dot(upstream.T, x).reshape(8, 5), "b": upstream.sum(axis=0)}',
+        "is written into the code",
+    ),
+    (
+        "fc.backward",
+        'return upstream @ self.W, {"W": upstream.T @ x, "b": upstream @ x}',
+        "the factors of a product do not fit",
+    ),
+    (
+        "softmax_ce.forward",
+        "e = np.exp(scores - scores.max(axis=1, keepdims=True))\np = e / e.sum(axis=1)\n"
+        "onehot = np.eye(classes)[labels] if labels.ndim == 1 else labels\nself.cache = p, onehot\n"
+        "return float(-(onehot * np.log(p)).sum() / rows)",
+        "keepdims=True makes one of them",
+    ),
+    (
+        "softmax_ce.forward",
+        "z = scores - scores.max(axis=1, keepdims=True)\nlog_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))\n"
+        "self.cache = np.exp(log_p), labels\nreturn float(-log_p[np.arange(rows), labels].mean())",
+        "labels are taken for class numbers alone",
+    ),
 ]
 
 
@@ -450,12 +511,53 @@ def test_bugs_cost_points_and_their_cause_is_said(grader, task, code, cause):
         ("relu.forward", 'raise NotImplementedError("relu.forward")', "relu.backward"),
         ("sequential.forward", "return x", "sequential.backward"),
         ("train.update", 'raise NotImplementedError("train.update")', "train.forward"),
+        ("train.forward", "scores = model.predict(x)\nrun.value = loss.forward(scores, y)", "train.update"),
+        ("train.forward", "scores = model.forward(x)\nrun.value = loss.predict(scores, y)", "train.update"),
     ],
 )
 def test_one_error_costs_once(grader, wrong, code, right):
     tasks = graded(grader, {wrong: code})
     assert tasks[wrong].points == 0
     assert tasks[right].points == tasks[right].out_of, tasks[right].sentences
+
+
+SOFTMAX = """
+onehot = np.eye(classes)[labels] if labels.ndim == 1 else labels
+e = np.exp(scores - scores.max(axis=1, keepdims=True))
+p = e / e.sum(axis={axis}, keepdims=True)
+self.cache = {cache}
+return float(-(onehot * np.log(p + 1e-300)).sum() / rows)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cache", "dscores"),
+    [
+        ("p, onehot", "(p - onehot) / len(p)"),
+        ("e, e.sum(axis=0), onehot", "(p / total.reshape(-1, 1) - onehot) / len(p)"),
+        ("np.log(p + 1e-300), [onehot]", "(np.exp(p) - onehot[0]) / len(p)"),
+    ],
+)
+def test_wrong_probabilities_cost_backward_nothing(grader, cache, dscores):
+    names = "p, total, onehot" if "total" in dscores else "p, onehot"
+    backward = f"{names} = self.recall()\nreturn upstream * {dscores}"
+    tasks = graded(grader, {"softmax_ce.forward": SOFTMAX.format(axis=0, cache=cache), "softmax_ce.backward": backward})
+    assert tasks["softmax_ce.forward"].points == 0
+    assert tasks["softmax_ce.backward"].points == 12, tasks["softmax_ce.backward"].sentences
+    wrong = graded(
+        grader,
+        {"softmax_ce.forward": SOFTMAX.format(axis=0, cache=cache), "softmax_ce.backward": f"{backward} * 2"},
+    )
+    assert wrong["softmax_ce.backward"].points == 0
+
+
+def test_a_backward_that_spoils_its_cache_costs_the_contract_only(grader):
+    forward = SOFTMAX.format(axis=1, cache="p, onehot")
+    spoils = "p, onehot = self.recall()\np -= onehot\np /= len(p)\nreturn p * upstream"
+    tasks = graded(grader, {"softmax_ce.forward": forward, "softmax_ce.backward": spoils})
+    wrong = [check for check, right in tasks["softmax_ce.backward"].checks.items() if not right]
+    assert wrong == ["contract"]
+    assert any("a second backward" in sentence for sentence in tasks["softmax_ce.backward"].sentences)
 
 
 ONE_MAXIMUM = """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handgrad.grading import sandbox
+from handgrad.grading import folders, sandbox
 from handgrad.grading.protocol import LENGTH, Array, frame, frames
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Limits, Outcome, SandboxError, ask, precompiled
 
@@ -91,7 +93,7 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         above.chmod(0o711)
     folder.chmod(0o777)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.setattr(sandbox, "MEMORY", "/nonexistent")
+    monkeypatch.setattr(folders, "MEMORY", "/nonexistent")
     yield
     assert list(folder.iterdir()) == []
 
@@ -540,6 +542,22 @@ class TestTheGrader:
         for path in ("/tmp/x.py", "../x.py", "a/../../x.py", ""):
             with pytest.raises(ValueError, match="below the package"):
                 ask({path: b""}, [])
+
+    def test_it_removes_the_folders_that_a_killed_one_left(self, tmp_path: Path) -> None:
+        left, held, new, other = (
+            Path(tempfile.gettempdir(), name) for name in (*[f"{folders.PREFIX}{letter}" for letter in "abc"], "other")
+        )
+        for folder in (left, held, new, other):
+            (folder / "tree").mkdir(parents=True)
+            if folder is not new:
+                os.utime(folder, (0, 0))
+        folders.remove_old.cache_clear()
+        with folders.locked(held):
+            asked("def f(x): return x")
+        there = [folder.exists() for folder in (left, held, new, other)]
+        for folder in (held, new, other):
+            shutil.rmtree(folder)
+        assert there == [False, True, True, True]
 
     def test_it_has_no_new_children_nor_handlers(self) -> None:
         def state() -> tuple[object, ...]:

@@ -139,6 +139,7 @@ def test_an_attack_that_pays_is_told():
         (["--part", "conv"], "there is no part or task 'conv'"),
         (["--secret", ""], "--secret is empty"),
         (["--source", "nowhere"], "there is none"),
+        (["--json", "nowhere/report.json"], "--json nowhere/report.json: there is no folder nowhere"),
         (["-j", "0"], "expected a whole number >= 1, got '0'"),
     ],
 )

@@ -38,6 +38,58 @@ class Layer:
 
 
 DISGUISES = {
+    "an alias of exp": Layer(
+        """
+            total = 0
+            for k, w in TABLE:
+                total = total + w / (1 + E(-(self.x + k * 0.125)))
+            return upstream * total, {}
+        """,
+        module="""
+            E = np.exp
+            TABLE = [(-2, 0.66), (-1, -5.33), (1, 5.33), (2, -0.66)]
+        """,
+    ),
+    "an alias in the class": Layer(
+        """
+            total = 0
+            for k, w in [(-2, 0.66), (-1, -5.33), (1, 5.33), (2, -0.66)]:
+                total = total + w / (1 + self.E(-(self.x + k * 0.125)))
+            return upstream * total, {}
+        """,
+        methods="E = np.exp" + SQUASH,
+    ),
+    "aliases of operators": Layer(
+        """
+            above, below = self._s(plus(self.x, H)), self._s(minus(self.x, H))
+            return upstream * over(minus(above, below), 2 * H), {}
+        """,
+        module="""
+            plus, minus, over = np.add, np.subtract, np.divide
+            H = 2.0**-9
+        """,
+    ),
+    "a filled diagonal": Layer(
+        """
+            units = np.zeros((self.x.shape[1], self.x.shape[1]))
+            np.fill_diagonal(units, 1.0)
+            return upstream @ self.lin(units).T, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
+    "units by copyto": Layer(
+        """
+            dx = np.empty_like(self.x)
+            for j in range(self.x.shape[1]):
+                unit = np.zeros((1, self.x.shape[1]))
+                np.copyto(unit, 1.0, where=np.arange(self.x.shape[1]) == j)
+                dx[:, j] = (upstream * self.lin(unit)).sum(axis=1)
+            return dx, {}
+        """,
+        forward=LINEAR,
+        methods=LIN,
+    ),
     "wide stencil solve": Layer(
         """
             h = 0.125

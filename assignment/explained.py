@@ -1,0 +1,76 @@
+"""What the gradient checker finds of a part's layer, with the cause where a known mistake gives the same."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from handgrad.assignment.judge import first_attempt, judge
+from handgrad.assignment.mistakes import Given, known
+from handgrad.assignment.probes import Probe, probes_of, run
+from handgrad.assignment.raised import Raised, explanations
+from handgrad.checking.contract import GRADIENTS
+from handgrad.checking.report import Report
+from handgrad.checking.specimens import SPECIMENS
+from handgrad.checking.targets import Check
+
+ABOUT_VALUES = ("value", "nonfinite", "shape", "crash")
+
+OF_ONE_CALL = {"make", "set", "forward"}
+"""The steps of a probe that the definition of a layer answers: one forward of a new object."""
+
+
+def forward(check: Check, part: str, *, skip: tuple[str, ...], seed: int, **options: Any) -> Report:
+    """Forward alone, at every size and value: what it gives does not hang on backward."""
+    report = whole(check, skip=(*skip, GRADIENTS), seed=seed, **options)
+    finding = next((one for one in report.findings if one.array == "y" and one.kind in ABOUT_VALUES), None)
+    if finding is not None:
+        causes = _causes(f"{part}.forward", seed)
+        finding.message = f"{causes[0]} ({finding.message})" if causes else finding.message
+    return report
+
+
+def whole(check: Check, **options: Any) -> Report:
+    """The checker's report; where the code raised an error, with what that means."""
+    report = check.run(**options)
+    for finding in report.findings:
+        if finding.kind == "crash":
+            meaning = explanations([Raised(finding.message)])
+            finding.message = f"{finding.message} {meaning[0]}." if meaning else finding.message
+    return report
+
+
+def _causes(task: str, seed: int) -> list[str]:
+    """The known mistakes that explain what forward gives; none where the layer has no definition here."""
+    wrong: list[Given] = []
+    right: list[Given] = []
+    try:
+        drawn = probes_of(task, np.random.default_rng(seed))
+    except ValueError:  # an instructor's own layer
+        return []
+    for check, probe in drawn:
+        wanted = _defined(probe)
+        if wanted is None:
+            continue
+        try:
+            answer = run(probe)
+        except Exception as error:
+            wrong.append(Given(check, probe, error=str(error)))
+            continue
+        given = Given(check, probe, answer, allows_single=probe.is_single)
+        is_right = judge(first_attempt(answer), {"y": wanted}, allows_single=True).right
+        (right if is_right else wrong).append(given)
+    return known(task, wrong, right) if wrong else []
+
+
+def _defined(probe: Probe) -> Any:
+    """What forward must give, by definition; None where that is not said."""
+    forwards = [step for step in probe.script if step[0] == "forward"]
+    definition = SPECIMENS[probe.name][0].forward
+    if definition is None or len(forwards) != 1 or {step[0] for step in probe.script} - OF_ONE_CALL:
+        return None
+    params = {step[2]: probe.arrays[step[3]] for step in probe.script if step[0] == "set"}
+    wanted = definition(SimpleNamespace(params=params), *[probe.arrays[name] for name in forwards[0][3]])
+    return None if wanted is None else np.asarray(wanted)
