@@ -58,15 +58,16 @@ class Batches:
         return -(-len(self.x) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        count, size = len(self.x), self.batch_size
-        order = None if self.rng is None else self.rng.permutation(count)
-        for start in range(0, count, size):
-            stop = min(start + size, count)
-            if order is None:
-                yield self._converted(self.x[start:stop]), _read_only(self.y[start:stop])
-            else:
-                rows = order[start:stop]
-                yield self._inputs(rows), _gather(self.y, rows, self._y_pool.take(len(rows)))
+        if self.rng is None:
+            x, y = _read_only(self.x), _read_only(self.y)
+            for start in range(0, len(x), self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                yield self._converted(x[rows]), y[rows]
+            return
+        order = self.rng.permutation(len(self.x))
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            yield self._inputs(chosen), _gather(self.y, chosen, self._y_pool.take(len(chosen)))
 
     def _inputs(self, rows: Array) -> Array:
         if self._gathered is None:
@@ -76,7 +77,7 @@ class Batches:
     def _converted(self, stored: Array) -> Array:
         """Rows as they are stored in the batches' dtype and scale."""
         if self._gathered is None and self.scale == 1:
-            return _read_only(stored)
+            return stored
         x = self._x_pool.take(len(stored))
         np.copyto(x, stored, casting="unsafe")  # and then multiplied: quicker than a product that converts
         return self._scaled(x)
@@ -93,7 +94,9 @@ def _gather(stored: Array, rows: Array, out: Array) -> Array:
     return stored.take(rows, axis=0, out=out, mode="clip")
 
 
-def _read_only(view: Array) -> Array:
+def _read_only(array: Array) -> Array:
+    """A view, whose own views cannot be written to either."""
+    view = array.view()
     view.flags.writeable = False
     return view
 
