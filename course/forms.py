@@ -18,6 +18,7 @@ SAME: dict[str, Callable[..., ast.expr]] = {
     "np.reciprocal": lambda a: ast.BinOp(ast.Constant(1), ast.Div(), a),
     "np.subtract": lambda a, b: ast.BinOp(a, ast.Sub(), b),
     "self.product": lambda name, a, b: ast.BinOp(a, ast.MatMult(), b),
+    "self.zero": lambda a: ast.Constant(0),
 }
 """The expression that a function's call is the same as."""
 

@@ -478,7 +478,7 @@ BUGS = [
     ),
     (
         "fc.backward",
-        'return upstream @ self.W, {"W": upstream.T @ x, "b": upstream @ x}',
+        'return upstream @ self.W, {"W": upstream.T @ x, "b": self.W @ self.W}',
         "the factors of a product do not fit",
     ),
     (
@@ -534,7 +534,7 @@ return float(-(onehot * np.log(p + 1e-300)).sum() / rows)
     ("cache", "dscores"),
     [
         ("p, onehot", "(p - onehot) / len(p)"),
-        ("e, e.sum(axis=0), onehot", "(p / total.reshape(-1, 1) - onehot) / len(p)"),
+        ("e, e.max(axis=1), onehot", "(p / total.reshape(-1, 1) - onehot) / len(p)"),
         ("np.log(p + 1e-300), [onehot]", "(np.exp(p) - onehot[0]) / len(p)"),
     ],
 )

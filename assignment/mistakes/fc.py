@@ -16,6 +16,10 @@ def _sums(p: Mapping[str, Array], x: Array) -> Array:
     return np.asarray(np.einsum("bi,oi->bo", x, p["W"]))
 
 
+def _product(a: Array, b: Array) -> Array:
+    return np.asarray(a @ b)
+
+
 def _positive(x: Array) -> Array:
     """The positive entries, 0 for the others."""
     return np.asarray(x.clip(0))
@@ -53,13 +57,13 @@ FORWARD: dict[str, tuple[str, Formula]] = {
     "not transposed, no bias": ("W is not transposed and b is missing: y = x W' + b", lambda p, x: x @ p["W"]),
     "W first": (
         "W stands before x, whose rows are the instances: y = x W' + b",
-        lambda p, x: p["W"] @ x + p.get("b", 0),
+        lambda p, x: _product(p["W"], x) + p.get("b", 0),
     ),
     "W first, x transposed": (
         "W x' is [out x B], and y is [B x out]: y = x W' + b",
-        lambda p, x: p["W"] @ x.T + p.get("b", 0),
+        lambda p, x: _product(p["W"], x.T) + p.get("b", 0),
     ),
-    "x transposed": ("x is transposed: y = x W' + b", lambda p, x: x.T @ p["W"].T + p.get("b", 0)),
+    "x transposed": ("x is transposed: y = x W' + b", lambda p, x: _product(x.T, p["W"].T) + p.get("b", 0)),
     "transposed result": ("y is transposed: it is [B x out]", lambda p, x: (_sums(p, x) + p.get("b", 0)).T),
     "averaged": ("y is divided by the batch size", lambda p, x: (_sums(p, x) + p.get("b", 0)) / len(x)),
     "by features": ("y is divided by the number of inputs", lambda p, x: _sums(p, x) / x.shape[1] + p.get("b", 0)),
@@ -115,20 +119,20 @@ BACKWARD: dict[str, tuple[str, Formula]] = {
     },
     "dx by W'": (
         "W is transposed in dx: dx = upstream W, with W [out x in] as it is",
-        lambda p, u, x: _gradients(p, u, x, dx=lambda u, x, W: u @ W.T),
+        lambda p, u, x: _gradients(p, u, x, dx=lambda u, x, W: _product(u, W.T)),
     ),
     **{
         f"dW as {number}": (
-            "the factors of dW are not those of dW = upstream' x: upstream [B x out] is transposed and comes first",
+            "upstream and x are multiplied as they do not fit: dW = upstream' x, the first factor transposed",
             lambda p, u, x, form=form: _gradients(p, u, x, dW=form),
         )
         for number, form in enumerate(
             (
-                lambda u, x, W: u @ x,
-                lambda u, x, W: x @ u,
-                lambda u, x, W: u @ x.T,
-                lambda u, x, W: x @ u.T,
-                lambda u, x, W: x.T @ u.T,
+                lambda u, x, W: _product(u, x),
+                lambda u, x, W: _product(x, u),
+                lambda u, x, W: _product(u, x.T),
+                lambda u, x, W: _product(x, u.T),
+                lambda u, x, W: _product(x.T, u.T),
             )
         )
     },
