@@ -56,7 +56,7 @@ def checks_of(file: str, tasks: Sequence[str]) -> list[Check]:
     forward = [
         replace(check, name=check.name + FORWARD, run=partial(explained.forward, check, part)) for check in found
     ]
-    whole = [replace(check, run=partial(explained.whole, check)) for check in found]
+    whole = [replace(check, run=partial(explained.whole, check, part)) for check in found]
     return [*forward, *(whole if any(task.endswith(".backward") for task in tasks) else [])]
 
 

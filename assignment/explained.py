@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from handgrad.assignment.judge import first_attempt, judge
 from handgrad.assignment.mistakes import Given, known
 from handgrad.assignment.probes import Probe, probes_of, run
+from handgrad.assignment.probes.layer import CACHED
 from handgrad.assignment.raised import Raised, explanations
+from handgrad.assignment.words import WHAT_IS_KEPT
 from handgrad.checking.contract import GRADIENTS
 from handgrad.checking.report import Report
 from handgrad.checking.specimens import SPECIMENS
@@ -24,7 +27,7 @@ OF_ONE_CALL = {"make", "set", "forward"}
 
 def forward(check: Check, part: str, *, skip: tuple[str, ...], seed: int, **options: Any) -> Report:
     """Forward alone, at every size and value: what it gives does not hang on backward."""
-    report = whole(check, skip=(*skip, GRADIENTS), seed=seed, **options)
+    report = whole(check, part, skip=(*skip, GRADIENTS), seed=seed, **options)
     finding = next((one for one in report.findings if one.array == "y" and one.kind in ABOUT_VALUES), None)
     if finding is not None:
         causes = _causes(f"{part}.forward", seed)
@@ -32,14 +35,35 @@ def forward(check: Check, part: str, *, skip: tuple[str, ...], seed: int, **opti
     return report
 
 
-def whole(check: Check, **options: Any) -> Report:
-    """The checker's report; where the code raised an error, with what that means."""
+def whole(check: Check, part: str, **options: Any) -> Report:
+    """The checker's report; with what an error means that the code raised, and with what is wrong in the cache."""
     report = check.run(**options)
     for finding in report.findings:
         if finding.kind == "crash":
             meaning = explanations([Raised(finding.message)])
             finding.message = f"{finding.message} {meaning[0]}." if meaning else finding.message
+    of_backward = [one for one in report.findings if one.array != "y" and one.kind in ABOUT_VALUES]
+    for finding in of_backward[:1] if of_backward and _keeps_wrong(part) else []:
+        finding.message = f"self.cache does not hold {WHAT_IS_KEPT[part]}, which forward must keep. {finding.message}"
     return report
+
+
+def _keeps_wrong(part: str) -> bool:
+    """Whether forward leaves another thing in the cache than the handout's backward expects there."""
+    if part not in CACHED:
+        return False
+    probe = next(probe for check, probe in probes_of(f"{part}.backward", np.random.default_rng(0)))
+    make, *rest = probe.script
+    layer = getattr(import_module(f"handgrad.{probe.module}"), probe.name)(*make[2], **make[3])
+    try:
+        for step in rest:
+            if step[0] == "set":
+                layer.params[step[2]][...] = probe.arrays[step[3]]
+        x = probe.arrays["x"].copy()
+        y = layer.forward(x)
+        return not np.array_equal(layer.cache, x if CACHED[part] == "x" else y)
+    except Exception:  # which the report tells of
+        return False
 
 
 def _causes(task: str, seed: int) -> list[str]:

@@ -14,6 +14,7 @@ DOT = re.compile(rf"shapes {SHAPE} and {SHAPE} not aligned")
 MATMUL = re.compile(r"matmul: .*mismatch in its core dimension 0.*\(size (\d+) is different from (\d+)\)")
 BROADCAST = re.compile(rf"could not be broadcast together with shapes {SHAPE} {SHAPE}")
 INDEX = re.compile(r"index (\d+) is out of bounds for axis \d+ with size (\d+)")
+UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not)")
 NUMBERS_OF = (SHAPE, r"size (\d+)", r"index (\d+)")
 """Where sizes stand in NumPy's messages."""
 
@@ -104,6 +105,9 @@ def _sentences(message: str) -> Iterator[str]:
                 )
                 return
         yield f"arrays of the shapes {list(first)} and {list(second)} cannot be combined entry by entry"
+    found = UNSET.search(message)
+    if found:
+        yield f"{found[1]} is not set, and lines after the task use it: give the result that name"
     found = INDEX.search(message)
     if found and found[1] == found[2]:
         yield f"an index runs past the end, to {found[1]} where there are {found[2]} entries, 0 to {int(found[2]) - 1}"

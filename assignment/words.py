@@ -8,6 +8,14 @@ from collections.abc import Sequence
 MOST = 4
 """So many names of others are told."""
 
+WHAT_IS_KEPT = {
+    "fc": "the input x",
+    "relu": "the input x",
+    "sigmoid": "the output y",
+    "sequential": "what each layer left in its layer.cache, in the order of the layers",
+}
+"""By part: what the handout's backward expects in the cache."""
+
 SENTENCES = (
     (
         r"(x|y|scores|labels|upstream.*)( later| second| other)? afterwards",
@@ -64,6 +72,8 @@ def about(name: str, difference: str) -> str:
 
 def missing(name: str, there: Sequence[str]) -> str:
     """The sentence for an array that did not come; `there` came instead."""
+    if "stopped by a loss that is not finite" in there:
+        return f"the run ended before {name}, since run.value was not the finite loss"
     gradients = [other.removeprefix("d") for other in there if other.startswith("d")]
     if name.startswith("d") and gradients:
         return f"there is no gradient named {name.removeprefix('d')}, but {', '.join(gradients)}"

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from handgrad.assignment import mistakes
 from handgrad.assignment.judge import Verdict, first_attempt
 from handgrad.assignment.probes import CHECKS, Probe
+from handgrad.assignment.probes.probe import ForwardRaised
 from handgrad.assignment.raised import Raised, explanations
+from handgrad.assignment.words import WHAT_IS_KEPT
 from handgrad.grading import gradients
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, ask
 from handgrad.params import Array
@@ -34,8 +36,13 @@ class Seen:
         return self.answer.failure
 
     @property
+    def is_of_forward(self) -> bool:
+        """Whether backward was asked, and forward raised."""
+        return self.failure is not None and self.failure.kind == ForwardRaised.__name__
+
+    @property
     def given(self) -> mistakes.Given:
-        message = None if self.failure is None else self.failure.message
+        message = None if self.failure is None or self.is_of_forward else self.failure.message
         return mistakes.Given(self.check, self.probe, self.answer.arrays, message, self.allows_single)
 
 
@@ -76,10 +83,20 @@ def causes(
     return list(dict.fromkeys(sentences)), cpu
 
 
+def kept_wrong(task: str) -> str:
+    """What to tell of a forward whose output is right, and what it keeps for backward wrong."""
+    what = WHAT_IS_KEPT.get(task.partition(".")[0])
+    if what is None:
+        return "what it keeps for backward is wrong: with the right arrays there, backward is right"
+    return f"self.cache does not hold {what}: with that in it, backward is right"
+
+
 def _raised(failure: Failure) -> str:
     if failure.kind == NO_ANSWER:
         return failure.message
     where = f" in {failure.where.replace(':', ', line ')}" if failure.where else ""
+    if failure.kind == ForwardRaised.__name__:
+        return f"forward raises {failure.message.replace(': ', f'{where}: ', 1)}; mend that first, backward needs it"
     return f"raises {failure.kind}{where}: {failure.message}"
 
 

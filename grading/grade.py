@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from handgrad.assignment.blanks import UNREADABLE, blanks_in
 from handgrad.assignment.judge import Verdict, best
 from handgrad.assignment.precision import names_single
 from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
-from handgrad.grading.causes import Seen, causes
+from handgrad.grading.causes import Seen, causes, kept_wrong
 from handgrad.grading.policy import Flag, flags, may_vary
 from handgrad.grading.result import PartResult, Result, TaskResult
 from handgrad.grading.sandbox import FINISHED, NO_ANSWER, Answer, Failure, Limits, Outcome, ask
@@ -37,6 +37,9 @@ What is right by luck once in two times is then right in less than one of a hund
 
 SLOW = 3.0
 """Seconds a task, on average, after which code is not asked again, lest one submission keeps the others waiting."""
+
+WITH_CACHE = ("layer", "container")
+"""The kinds of probes whose further attempts at backward put a right cache in the place of forward's."""
 
 BLANK = "not written yet"
 LOG = 4000
@@ -62,18 +65,22 @@ class Asked:
     """Whether attempts count that do not lean on the part's other tasks, because one of those is wrong."""
     judged: dict[bool, list[Verdict]] = field(default_factory=dict)
     """The verdicts, strict and forgiving."""
+    leaves_wrong: bool = False
+    """Whether the part's next task is right by itself, and wrong only with what this one leaves for it."""
 
-    def verdicts(self) -> list[Verdict]:
-        if self.forgiving not in self.judged:
-            self.judged[self.forgiving] = [
-                best(answer.arrays, expected, forgiving=self.forgiving, allows_single=allows_single)
+    def verdicts(self, forgiving: bool | None = None) -> list[Verdict]:
+        """The verdicts as it is `forgiving` or, if that is given, as if it were or not."""
+        is_forgiving = self.forgiving if forgiving is None else forgiving
+        if is_forgiving not in self.judged:
+            self.judged[is_forgiving] = [
+                best(answer.arrays, expected, forgiving=is_forgiving, allows_single=allows_single)
                 if answer.failure is None
                 else Verdict(False, answer.failure.message)
                 for answer, expected, allows_single in zip(
                     self.answers, self.expected, self.allows_single(), strict=True
                 )
             ]
-        return self.judged[self.forgiving]
+        return self.judged[is_forgiving]
 
     def allows_single(self) -> list[bool]:
         """Whether each answer need be right to single precision only."""
@@ -88,7 +95,12 @@ class Asked:
         """Whether all probes of each check are right."""
         verdicts = list(zip(self.checks, self.verdicts(), strict=True))
         known = [check for check in CHECKS if check in self.checks]
-        return {check: all(verdict.right for name, verdict in verdicts if name == check) for check in known}
+        right = {check: all(verdict.right for name, verdict in verdicts if name == check) for check in known}
+        return {**right, "values": False} if self.leaves_wrong else right
+
+    def has_right_values(self, *, forgiving: bool) -> bool:
+        verdicts = zip(self.checks, self.verdicts(forgiving), strict=True)
+        return all(verdict.right for check, verdict in verdicts if check == "values")
 
     @property
     def is_right(self) -> bool:
@@ -207,13 +219,16 @@ class Grader:
         if asked.is_single:
             task.notes.append("computed in single precision, and judged so")
             result.flags.append(f"{part.file}: {task.name} is right to single precision only (numeric)")
+        if asked.leaves_wrong:
+            task.sentences.append(kept_wrong(task.name))
         columns = asked.checks, asked.probes, asked.answers, asked.verdicts(), asked.allows_single()
         seen = [Seen(*one) for one in zip(*columns, strict=True)]
         if all(_is_blank(one.answer, part) for one in seen) and task.name in _blanks(part, content):
             task.sentences.append(BLANK)
         elif self.explains and not all(one.verdict.right for one in seen):
             trees = {**self._asked_tree, part.file: content}, {**self._checked_tree, part.file: content}
-            task.sentences, cpu = causes(task.name, seen, *trees, self.limits)
+            found, cpu = causes(task.name, seen, *trees, self.limits)
+            task.sentences += found
             result.cpu += cpu
         return task
 
@@ -265,10 +280,19 @@ def forgive(asked: Sequence[Asked]) -> None:
     """Lets attempts count that do not lean on the part's other tasks where one of these is wrong.
 
     A mistake always costs points: those of the tasks before it are settled by then, those after it on first attempts.
+    One in what forward leaves for backward is forward's.
     """
     strict = [one.is_right for one in asked]
     for i, one in enumerate(asked):
         one.forgiving = not all(earlier.is_right for earlier in asked[:i]) or not all(strict[i + 1 :])
+    for earlier, later in pairwise(asked):
+        if (
+            later.probes[0].kind in WITH_CACHE
+            and earlier.has_right_values(forgiving=False)
+            and not later.has_right_values(forgiving=False)
+            and later.has_right_values(forgiving=True)
+        ):
+            earlier.leaves_wrong = later.forgiving = True
 
 
 def _is_blank(answer: Answer, part: Part) -> bool:

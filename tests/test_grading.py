@@ -436,6 +436,23 @@ BUGS = [
     ("train.forward", "scores = model.forward(z)\nrun.value = loss.forward(scores, y)", "NameError in train.py, line"),
     (
         "train.forward",
+        "scores = model.foward(x)\nrun.value = loss.forward(scores, y)",
+        "'the model' object has no attribute",
+    ),
+    ("relu.forward", "self.cache = x\nreturn np.max(x, 0)", "it is np.maximum(x, 0)"),
+    ("sigmoid.forward", "e = np.exp(x)\nself.cache = y = e / (1 + e)\nreturn y", "is inf / inf, NaN"),
+    (
+        "sigmoid.backward",
+        "s = 1 / (1 + np.exp(-y))\nreturn upstream * s * (1 - s), {}",
+        "the sigmoid is applied to it once more",
+    ),
+    (
+        "fc.forward",
+        "self.cache = x\ny = x @ self.W.T\nif self.bias:\n    for i in range(x.shape[1]):\n        y += self.b\nreturn y",
+        "b is added once for each input",
+    ),
+    (
+        "train.forward",
         "scores = model.predict(x)\nrun.value = loss.forward(scores, y)",
         "scores are those of model.predict",
     ),
@@ -584,14 +601,57 @@ def test_a_mistake_of_backwards_own_costs_where_forward_fails_at_extreme_scores(
     assert [check for check, right in tasks["softmax_ce.backward"].checks.items() if not right] == ["special values"]
 
 
-def test_a_forward_that_caches_nothing_costs_points(grader):
-    tasks = graded(grader, {"fc.forward": "return x @ self.W.T + (self.b if self.bias else 0)"})
-    assert sum(task.points for task in tasks.values()) < sum(task.out_of for task in tasks.values())
-    assert any("backward found self.cache empty" in sentence for sentence in tasks["fc.backward"].sentences)
+@pytest.mark.parametrize(
+    ("task", "code", "kept"),
+    [
+        ("fc.forward", "return x @ self.W.T + (self.b if self.bias else 0)", "the input x"),
+        ("fc.forward", "self.x = x\nreturn x @ self.W.T + self.b", "the input x"),
+        ("relu.forward", "self.cache = x > 0\nreturn x * (x > 0)", "the input x"),
+        ("sigmoid.forward", "self.cache = x\nreturn np.exp(-np.logaddexp(0, -x))", "the output y"),
+        (
+            "sequential.forward",
+            "self.cache = []\nfor layer in self.layers:\n    self.cache.append(layer.cache)\n"
+            "    x = layer.forward(x)\nreturn x",
+            "what each layer left in its layer.cache",
+        ),
+    ],
+)
+def test_what_forward_keeps_is_a_matter_of_forward(grader, task, code, kept):
+    tasks = graded(grader, {task: code})
+    backward = tasks[task.replace("forward", "backward")]
+    assert tasks[task].points == 0 and kept in tasks[task].sentences[0]
+    assert backward.points == backward.out_of, backward.sentences
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "e = np.exp(scores - scores.max(axis=1))\np = e / e.sum(axis=1)\nself.cache = p, labels\nreturn 0.0",
+        "p = scipy.special.softmax(scores, axis=1)\nself.cache = p, labels\nreturn -np.log(p[labels]).mean()",
+    ],
+)
+def test_a_softmax_that_raises_costs_backward_nothing(grader, code):
+    backward = """
+p, labels = self.recall()
+onehot = labels if labels.ndim == 2 else np.eye(p.shape[1])[labels]
+return upstream * (p - onehot) / len(p)
+"""
+    tasks = graded(grader, {"softmax_ce.forward": code, "softmax_ce.backward": backward})
+    assert (tasks["softmax_ce.forward"].points, tasks["softmax_ce.backward"].points) == (0, 12)
+    wrong = graded(grader, {"softmax_ce.forward": code, "softmax_ce.backward": "p = self.recall()\nreturn p"})
+    assert wrong["softmax_ce.backward"].points == 0
+    assert any(sentence.startswith("forward raises") for sentence in wrong["softmax_ce.backward"].sentences)
 
 
 OTHERS = [
     {"sigmoid.forward": "self.cache = y = 1 / (1 + np.exp(-x.astype(np.float32)))\nreturn y"},
+    {
+        "softmax_ce.forward": "top = scores.max(axis=1, keepdims=True)\n"
+        "log_p = scores - (top + np.log(np.exp(scores - top).sum(axis=1, keepdims=True)))\n"
+        "t = np.eye(classes)[labels] if labels.ndim == 1 else labels\nself.cache = np.exp(log_p), t\n"
+        "return float(-(t * log_p).sum() / rows)",
+        "softmax_ce.backward": "p, t = self.recall()\nreturn upstream * (p - t) / len(p)",
+    },
     {
         "sequential.forward": "for layer in self.layers:\n    x = layer.forward(x)\nreturn x",
         "sequential.backward": "grads = {}\nfor i in range(len(self.layers) - 1, -1, -1):\n"

@@ -54,7 +54,8 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
     tried = [one for one in wrong if one.check == "values"][:MOST_ASKED]
     first = set(range(len(tried)))
     others = FEW if first else MOST_ASKED
-    tried += [one for check in CHECKS[1:] for one in [w for w in wrong if w.check == check][:others]]
+    for check in CHECKS[1:]:  # numbers first: they tell more than errors
+        tried += sorted((w for w in wrong if w.check == check), key=lambda w: not first_attempt(w.arrays))[:others]
     explains: dict[str, set[int]] = {}
     for number, one in enumerate(tried):
         for mistake in mistakes(task, one.probe):
@@ -62,6 +63,9 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
                 explains.setdefault(mistake.sentence, set()).add(number)
     if first:
         explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & first}
+    numeric = {number for number, one in enumerate(tried) if first_attempt(one.arrays)}
+    if numeric:  # many mistakes raise the same error: numbers tell them apart
+        explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & numeric}
     checks = {"values"} if first else {"values", *(one.check for one in tried)}
     must = [one for one in right if one.check in checks and first_attempt(one.arrays)]
     for one in must if explains else []:

@@ -41,6 +41,22 @@ FORWARD: dict[str, tuple[str, Formula]] = {
         "the bias is added to W, x (W + b)', and so multiplied by x; it is added to the product: y = x W' + b",
         lambda p, x: _sums(p, x) + x.sum(axis=1, keepdims=True) * p["b"],
     ),
+    "bias in the sum": (
+        "b is added once for each input; it is added once for each output, after the sum over the inputs",
+        lambda p, x: only(x.shape[1] > 1, _sums(p, x) + x.shape[1] * p["b"]),
+    ),
+    "bias in the first row": (
+        "b is added to the first row only: every row of the batch has it",
+        lambda p, x: only(len(x) > 1, _sums(p, x) + (np.arange(len(x)) == 0)[:, None] * p["b"]),
+    ),
+    "last input left out": (
+        "the last input is left out of the sum: y = x W' + b, over all inputs",
+        lambda p, x: _sums(p, x) - x[:, -1:] * p["W"][:, -1] + p.get("b", 0),
+    ),
+    "first input left out": (
+        "the first input is left out of the sum: y = x W' + b, over all inputs",
+        lambda p, x: _sums(p, x) - x[:, :1] * p["W"][:, 0] + p.get("b", 0),
+    ),
     "bias first": ("only the first entry of the bias is used: y = x W' + b", lambda p, x: _sums(p, x) + p["b"][0]),
     "bias mean": ("the bias's mean or sum is used, not its entries", lambda p, x: _sums(p, x) + p["b"].mean()),
     "bias sum": ("the bias's mean or sum is used, not its entries", lambda p, x: _sums(p, x) + p["b"].sum()),

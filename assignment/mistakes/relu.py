@@ -28,6 +28,10 @@ FORWARD: dict[str, tuple[str, Formula]] = {
         "y is the largest entry of the batch or 0: the maximum is taken of each entry and 0",
         lambda p, x: np.full_like(x, max(0, x.max())),
     ),
+    "columns' largest": (
+        "np.max(x, 0) is the largest entry along axis 0; entry by entry it is np.maximum(x, 0)",
+        lambda p, x: x.max(axis=0),
+    ),
     "rows' largest": (
         "y is the largest entry of each row: the maximum is taken of each entry and 0",
         lambda p, x: _positive(x.max(axis=1, keepdims=True)),

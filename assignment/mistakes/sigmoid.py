@@ -13,6 +13,9 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(scipy.special.expit(x))
 
 
+LARGEST = float(np.log(np.finfo(np.float64).max))
+"""Beyond it the exponential is infinite."""
+
 FORWARD: dict[str, tuple[str, Formula]] = {
     "sign": ("the sign of x is wrong: y = 1 / (1 + exp(-x)), with a minus", lambda p, x: _sigmoid(-x)),
     "no one": ("the 1 + is missing: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(x)),
@@ -45,6 +48,10 @@ FORWARD: dict[str, tuple[str, Formula]] = {
     "identity": ("the input comes back as it is: y = 1 / (1 + exp(-x))", lambda p, x: x),
     "step": ("y is 1 where x > 0 and else 0: y = 1 / (1 + exp(-x))", lambda p, x: (x > 0).astype(x.dtype)),
     "rounded": ("y is rounded to 0 or 1", lambda p, x: np.round(_sigmoid(x))),
+    "large over large": (
+        "exp(x) / (1 + exp(x)) is inf / inf, NaN, where x is large: y = 1 / (1 + exp(-x))",
+        lambda p, x: np.where(x < LARGEST, _sigmoid(x), np.nan),
+    ),
     "softsign": (
         "y is x / (1 + |x|) or a like curve: y = 1 / (1 + exp(-x))",
         lambda p, x: 0.5 + 0.5 * x / (1 + np.abs(x)),
@@ -80,8 +87,12 @@ FORWARD: dict[str, tuple[str, Formula]] = {
 }
 
 BACKWARD: dict[str, tuple[str, Formula]] = {
+    "applied again": (
+        "y is the sigmoid's output already; here the sigmoid is applied to it once more: dx = upstream * y * (1 - y)",
+        lambda p, u, x: (u * _sigmoid(_sigmoid(x)) * _sigmoid(-_sigmoid(x)), {}),
+    ),
     "root": (
         "the root of the sigmoid's derivative is taken: dx is upstream times the derivative itself",
         lambda p, u, x: (u / np.cosh(x / 2) / 2, {}),
-    )
+    ),
 }

@@ -312,6 +312,10 @@ BACKWARD: dict[str, tuple[str, Formula]] = {
         )
         for form in ("a row", "a column")
     },
+    "likeliest class": (
+        "distributions are rounded to their likeliest class; they are taken off p as they are",
+        lambda p, u, s, t: _less_at_labels(_softmax(s), t.argmax(axis=1) if t.ndim == 2 else t) * (u / len(s)),
+    ),
     "dscores of class numbers alone": (
         "labels are taken for class numbers alone; distributions [B x C] are taken off p as they are",
         lambda p, u, s, t: _less_at_labels(_softmax(s), t) * (u / len(s)),

@@ -5,9 +5,11 @@ Steps, `a` being the name of one object of the class:
     make a arguments options                a new object
     set a W array                           writes the array into its parameter W
     forward a result [inputs]               calls it; the result's name may be None: not reported
+    try a [inputs]                          empties the cache and calls forward, whatever error it raises
     cache a array                           puts the array where forward would have left it
-    mend a right targets [full, row]        in what forward left, puts these for all arrays of their sizes that are none
-                                            of the `right` ones: targets for one-hot rows, else full; row may be None
+    mend a right targets [full, row] labels  in what forward left, puts these for all arrays of their sizes that are
+                                            none of the `right` ones: targets for one-hot rows, else full; row may be
+                                            None. Where it left nothing, the cache becomes (full, row, labels)
     backward a suffix upstream [names]      upstream: an array's name, a number, or None for the default
     after [arrays]                          reports the arrays that were handed in as they are now
     params a suffix                         reports the parameters as they are now
@@ -18,6 +20,7 @@ Steps, `a` being the name of one object of the class:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -25,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy import asarray, ndarray
 
-from handgrad.assignment.probes.probe import LARGE, Probe, Record, Step, mixed, pair, sizes_apart, taken
+from handgrad.assignment.probes.probe import LARGE, ForwardRaised, Probe, Record, Step, mixed, pair, sizes_apart, taken
 from handgrad.params import Array
 
 
@@ -49,16 +52,31 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             params[name][parameter][...] = held[array]
         elif word == "forward":
             name, result, inputs = rest
-            y = objects[name].forward(*[held[x] for x in inputs])
+            try:
+                y = objects[name].forward(*[held[x] for x in inputs])
+            except NotImplementedError:  # a blank
+                raise
+            except Exception as error:
+                if result is not None:
+                    raise
+                raise ForwardRaised(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__) from None
             if result is not None:
                 record.report(result, y)
+        elif word == "try":
+            name, inputs = rest
+            objects[name].cache = None
+            with suppress(Exception):
+                objects[name].forward(*[held[x] for x in inputs])
         elif word == "cache":
             name, array = rest
             objects[name].cache = held[array]
         elif word == "mend":
-            name, right, targets, (full, row) = rest
+            name, right, targets, (full, row), labels = rest
             known = [held[one] for one in right]
-            _mend(objects[name], known, held[targets], held[full], None if row is None else held[row])
+            if getattr(objects[name], "cache", None) is None:
+                objects[name].cache = tuple(held[one].copy() for one in (full, row, labels) if one is not None)
+            else:
+                _mend(objects[name], known, held[targets], held[full], None if row is None else held[row])
         elif word == "backward":
             name, suffix, upstream, names = rest
             given = [] if upstream is None else [held[upstream] if isinstance(upstream, str) else upstream]
@@ -113,8 +131,15 @@ def _is_near(a: Array, b: Array) -> bool:
 NEAR = (1e-11, 1e-5)
 """As a share of an entry: what double and single precision leave of it."""
 
-MENDED = (("p", None), ("exp", "total"), ("z", "total"), ("z", "log total"), ("log p", None))
-"""What a loss's backward may expect in the place of its scores' arrays [B x C] and [B]."""
+MENDED = (
+    ("p", None, "targets"),
+    ("p", None, "labels"),
+    ("exp", "total", "targets"),
+    ("z", "total", "targets"),
+    ("z", "log total", "targets"),
+    ("log p", None, "targets"),
+)
+"""What a loss's backward may expect in the place of its scores' arrays [B x C] and [B], and as labels."""
 
 CACHED = {"fc": "x", "relu": "x", "sigmoid": "y"}
 """What the handout's backward of these finds in the cache: the input, or an output, any numbers between 0 and 1."""
@@ -270,7 +295,7 @@ class Kind:
             yield self.case(sizes, labels)
         square = dict.fromkeys(sizes, classes)
         yield self.case(square, self.rng.dirichlet(np.ones(classes), classes))
-        for size in (50.0, 1000.0, 2.0**20):  # whole numbers, which single precision has, too
+        for size in (50.0, 1000.0, 2.0**13):  # whole numbers, which single precision has, too
             case = self.case(sizes)
             case.inputs["scores"] = np.rint(case.inputs["scores"] * 4) * size / 4
             yield case
@@ -369,7 +394,7 @@ class Kind:
         return [*script, ["or"], *second]
 
     def with_mended(
-        self, script: Sequence[Step], kept: tuple[str, str | None], more: Mapping[str, Array]
+        self, script: Sequence[Step], kept: tuple[str, str | None, str], more: Mapping[str, Array]
     ) -> Iterator[Step]:
         for step in script:
             if step[0] != "forward":
@@ -377,9 +402,11 @@ class Kind:
                 continue
             scores, labels = step[3]
             of = f" of another{scores.removeprefix('scores')}"
-            yield ["forward", step[1], None, [f"scores{of}", labels]]
+            yield ["try", step[1], [f"scores{of}", labels]]
             right = [name for name in more if name.endswith(of)]
-            yield ["mend", step[1], right, f"targets{of}", [name and f"{name}{of}" for name in kept]]
+            full, row, last = kept
+            mended = [f"{full}{of}", row and f"{row}{of}"]
+            yield ["mend", step[1], right, f"targets{of}", mended, labels if last == "labels" else f"targets{of}"]
 
     def upstreams(self, cases: Mapping[str, Case], more: dict[str, Array]) -> dict[str, Any]:
         """What backward is handed for each case; its arrays, and those a cache may hold, are added to `more`."""

@@ -64,6 +64,10 @@ class Probe:
         yield script
 
 
+class ForwardRaised(RuntimeError):
+    """What stands in for the error of a forward, where it is backward that is asked for."""
+
+
 class Attempt(NamedTuple):
     """What one attempt at a probe gave."""
 

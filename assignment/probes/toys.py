@@ -150,3 +150,8 @@ class WatchedOptimizer(SGD):
         for name, array in self.params.items():
             array /= 2
             array += grads[name] / 64
+
+
+# As Python's own messages name them: 'the model' object has no attribute 'foward'.
+Watched.__name__, WatchedLoss.__name__, WatchedOptimizer.__name__ = "the model", "the loss", "the optimizer"
+Pick.__name__ = Bend.__name__ = Stretch.__name__ = "the layer"

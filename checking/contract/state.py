@@ -44,7 +44,10 @@ def _not_repeatable(place: Place, name: str, again: Array, first: Array, what: s
             "this call alone."
         )
     else:
-        message = f"{what} with the same arguments gives another {name}: backward changes what it works from."
+        message = (
+            f"{what} with the same arguments gives another {name}: backward changes what it works from, such as an "
+            "array that forward keeps, by *= or -=; work on a copy."
+        )
     return Finding(name, "contract", "accumulates" if doubled else "not-repeatable", message)
 
 
