@@ -52,7 +52,8 @@ def form(node: ast.AST, *, buffers: bool = False) -> tuple[str, int]:
             return f"v{numbers.setdefault(variable, len(numbers))}"
         if isinstance(node, ast.Call):
             arguments = [*node.args, *(keyword for keyword in node.keywords if buffers or keyword.arg not in BUFFERS)]
-            count += 1 + sum(isinstance(argument, ast.Constant) for argument in node.args)
+            plain = node.args if buffers else map(_plain, node.args)
+            count += 1 + sum(isinstance(argument, ast.Constant) for argument in plain)
             function = node.func
             if isinstance(function, ast.Attribute):
                 name = f"{text(function.value)}.{function.attr}"

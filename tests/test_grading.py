@@ -448,7 +448,7 @@ BUGS = [
     ),
     (
         "fc.forward",
-        "self.cache = x\ny = x @ self.W.T\nif self.bias:\n    for i in range(x.shape[1]):\n        y += self.b\nreturn y",
+        "self.cache = x\ny = x @ self.W.T\nfor i in range(x.shape[1] if self.bias else 0):\n    y += self.b\nreturn y",
         "b is added once for each input",
     ),
     (
