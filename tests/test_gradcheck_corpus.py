@@ -12,8 +12,8 @@ from handgrad import sweep
 from handgrad.checking.specimens import SPECIMENS
 from handgrad.checking.targets import own_layers
 
-MUTANTS = some([mutant for cls in own_layers() for mutant in mutants_of(cls)], 3)
-TRIED = some(BUGS, 3)
+MUTANTS = some([mutant for cls in own_layers() for mutant in mutants_of(cls)], 5)
+TRIED = some(BUGS, 5)
 
 
 def test_the_corpus_is_large_enough():
