@@ -5,7 +5,7 @@ What is wrong with a layer's backward is the gradient checker's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
@@ -68,8 +68,10 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
         explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & numeric}
     checks = {"values"} if first else {"values", *(one.check for one in tried)}
     must = [one for one in right if one.check in checks and first_attempt(one.arrays)]
-    for one in must if explains else []:
-        same = {mistake.sentence for mistake in mistakes(task, one.probe) if _equals(one, mistake)}
+    for one in must:
+        if not explains:
+            break
+        same = {mistake.sentence for mistake in mistakes(task, one.probe, explains) if _equals(one, mistake)}
         explains = {sentence: numbers for sentence, numbers in explains.items() if sentence in same}
     found: list[str] = []
     while explains and len(found) < MOST:
@@ -89,14 +91,16 @@ def _equals(given: Given, mistake: Mistake) -> bool:
     return bool(theirs and of_mistake) and judge(theirs, of_mistake, allows_single=given.allows_single).right
 
 
-def mistakes(task: str, probe: Probe) -> Iterator[Mistake]:
-    """Each known mistake in `task`, such as "sgd.step", at `probe`; none where none are known."""
+def mistakes(task: str, probe: Probe, sentences: Container[str] | None = None) -> Iterator[Mistake]:
+    """Each known mistake in `task`, such as "sgd.step", at `probe`; those with these `sentences`, if they are given."""
     part = task.partition(".")[0]
     module = import_module(f"handgrad.assignment.mistakes.{KINDS.get(part, 'layer')}")
     first = replace(probe, script=next(probe.scripts()))
     known: Mapping[str, Mapping[str, str]] = module.MISTAKES
     code: Callable[[str, str], Callable[..., Any]] = module.code
     for mistake, sentence in known.get(task, {}).items():
+        if sentences is not None and sentence not in sentences:
+            continue
         try:
             with np.errstate(all="ignore"):
                 yield Mistake(sentence, run(first, code(mistake, part)))
