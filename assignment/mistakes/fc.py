@@ -128,7 +128,7 @@ def _with_d(p: Mapping[str, Array], u: Array, x: Array) -> tuple[Any, dict[str, 
 BACKWARD: dict[str, tuple[str, Formula]] = {
     **{
         f"x in db, {by.__name__}": (
-            "x is in db: b is added to the product, so y changes with b alike whatever x is",
+            "x is in db, which is the sum of upstream's rows: y changes with b alike whatever x is",
             lambda p, u, x, by=by: _gradients(p, u, x, db=lambda u, x, W: by(np.einsum("bo,bi->oi", u, x), axis=1)),
         )
         for by in (np.sum, np.mean)

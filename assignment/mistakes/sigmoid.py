@@ -17,10 +17,19 @@ LARGEST = float(np.log(np.finfo(np.float64).max))
 """Beyond it the exponential is infinite."""
 
 FORWARD: dict[str, tuple[str, Formula]] = {
-    "sign": ("the sign of x is wrong: y = 1 / (1 + exp(-x)), with a minus", lambda p, x: _sigmoid(-x)),
+    "sign": (
+        "the sign of x is wrong, or exp(-x) stands in the place of the 1 above: y = 1 / (1 + exp(-x))",
+        lambda p, x: _sigmoid(-x),
+    ),
     "no one": ("the 1 + is missing: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(x)),
-    "exp alone": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: np.exp(-x)),
-    "no reciprocal": ("y is exp(-x) or 1 + exp(-x) alone: y = 1 / (1 + exp(-x))", lambda p, x: 1 + np.exp(-x)),
+    "exp alone": (
+        "y is exp(-x) or 1 + exp(-x), no reciprocal of it (brackets?): y = 1 / (1 + exp(-x))",
+        lambda p, x: np.exp(-x),
+    ),
+    "no reciprocal": (
+        "y is exp(-x) or 1 + exp(-x), no reciprocal of it (brackets?): y = 1 / (1 + exp(-x))",
+        lambda p, x: 1 + np.exp(-x),
+    ),
     "minus": ("1 - exp(-x) stands where 1 + exp(-x) belongs", lambda p, x: -1 / np.expm1(-x)),
     "tanh": ("y is tanh(x); the sigmoid is y = 1 / (1 + exp(-x))", lambda p, x: np.tanh(x)),
     "tanh of x": (
@@ -87,6 +96,14 @@ FORWARD: dict[str, tuple[str, Formula]] = {
 }
 
 BACKWARD: dict[str, tuple[str, Formula]] = {
+    "square": (
+        "y is squared, as in the derivative of tanh: the sigmoid's is y * (1 - y)",
+        lambda p, u, x: (u * _sigmoid(x) * (1 + _sigmoid(x)) * _sigmoid(-x), {}),
+    ),
+    "of tanh": (
+        "1 - y^2 is the derivative of tanh: the sigmoid's is y * (1 - y)",
+        lambda p, u, x: (u * (1 + _sigmoid(x)) * _sigmoid(-x), {}),
+    ),
     "applied again": (
         "y is the sigmoid's output already; here the sigmoid is applied to it once more: dx = upstream * y * (1 - y)",
         lambda p, u, x: (u * _sigmoid(_sigmoid(x)) * _sigmoid(-_sigmoid(x)), {}),

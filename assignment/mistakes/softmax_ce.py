@@ -312,6 +312,18 @@ BACKWARD: dict[str, tuple[str, Formula]] = {
         )
         for form in ("a row", "a column")
     },
+    "softmax again": (
+        "the softmax is applied once more, to probabilities: p - onehot(labels) takes them as they are",
+        lambda p, u, s, t: np.subtract(_softmax(_softmax(s)), _targets(s, t)) * (u / len(t)),
+    ),
+    "labels alone averaged": (
+        "only the labels are divided by B, brackets are missing: the whole of p - onehot(labels) is",
+        lambda p, u, s, t: np.subtract(_softmax(s), _targets(s, t) / len(t)) * u,
+    ),
+    "probabilities alone averaged": (
+        "only the probabilities are divided by B, brackets are missing: the whole of p - onehot(labels) is",
+        lambda p, u, s, t: np.subtract(_softmax(s) / len(t), _targets(s, t)) * u,
+    ),
     "likeliest class": (
         "distributions are rounded to their likeliest class; they are taken off p as they are",
         lambda p, u, s, t: _less_at_labels(_softmax(s), t.argmax(axis=1) if t.ndim == 2 else t) * (u / len(s)),
