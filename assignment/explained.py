@@ -19,7 +19,8 @@ from handgrad.checking.report import Report
 from handgrad.checking.specimens import SPECIMENS
 from handgrad.checking.targets import Check
 
-ABOUT_VALUES = ("value", "nonfinite", "shape", "crash")
+ABOUT_VALUES = ("value", "nonfinite", "shape", "dtype", "crash")
+"""The kinds of findings that are about what is computed; after one about forward nothing can be said of backward."""
 
 OF_ONE_CALL = {"make", "set", "forward"}
 """The steps of a probe that the definition of a layer answers: one forward of a new object."""
@@ -52,7 +53,7 @@ def _keeps_wrong(part: str) -> bool:
     """Whether forward leaves another thing in the cache than the handout's backward expects there."""
     if part not in CACHED:
         return False
-    probe = next(probe for check, probe in probes_of(f"{part}.backward", np.random.default_rng(0)))
+    _, probe = probes_of(f"{part}.backward", np.random.default_rng(0))[0]
     make, *rest = probe.script
     layer = getattr(import_module(f"handgrad.{probe.module}"), probe.name)(*make[2], **make[3])
     try:

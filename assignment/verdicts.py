@@ -14,13 +14,11 @@ from handgrad.assignment.answered import LEANS
 from handgrad.assignment.asked import FORWARD, is_layer
 from handgrad.assignment.assignment import Part, Task
 from handgrad.assignment.blanks import state_of
+from handgrad.assignment.explained import ABOUT_VALUES
 from handgrad.checking import child
 from handgrad.checking.report import Finding, Report
 
 RIGHT, WRONG, BLANK, WAITING = "right", "wrong", "blank", "waits"
-
-ABOUT_VALUES = ("value", "nonfinite", "shape", "dtype", "crash")
-"""The kinds of findings about forward after which nothing can be said of backward."""
 
 
 @dataclass(frozen=True)
