@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from handgrad.assignment import mistakes
 from handgrad.assignment.judge import Verdict, first_attempt
-from handgrad.assignment.probes import CHECKS, Probe
+from handgrad.assignment.probes import CHECKS, Probe, attempts
 from handgrad.assignment.probes.probe import ForwardRaised
 from handgrad.assignment.raised import Raised, explanations
 from handgrad.assignment.words import WHAT_IS_KEPT
@@ -42,8 +42,14 @@ class Seen:
 
     @property
     def given(self) -> mistakes.Given:
+        """What is compared with known mistakes: the first of the attempts that came to its end."""
         message = None if self.failure is None or self.is_of_forward else self.failure.message
-        return mistakes.Given(self.check, self.probe, self.answer.arrays, message, self.allows_single)
+        ended = attempts(self.answer.arrays)
+        probe, arrays = self.probe, self.answer.arrays
+        if ended and ended[0].number:
+            scripts = list(probe.scripts())
+            probe, arrays = replace(probe, script=scripts[ended[0].number]), ended[0].arrays
+        return mistakes.Given(self.check, probe, arrays, message, self.allows_single)
 
 
 def causes(
@@ -64,12 +70,12 @@ def causes(
         key=lambda one: (CHECKS.index(one.check), not one.verdict.wrong.endswith("afterwards")),
     )
     cpu = 0.0
+    known = mistakes.known(task, [one.given for one in wrong], right)
     swallowed = next((one for one in wrong if one.failure is None and not first_attempt(one.answer.arrays)), None)
     if swallowed is not None:  # the first attempt raised, a later one did not: what was it?
         outcome = ask(asked_tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
         cpu += outcome.cpu
         wrong = [replace(one, answer=outcome.answers[0]) if one is swallowed else one for one in wrong]
-    known = mistakes.known(task, [one.given for one in wrong], right)
     sentences = [*known]
     if not known:
         raised = [Raised(one.failure.message, one.failure.where, one.probe.arrays) for one in wrong if one.failure]

@@ -530,12 +530,24 @@ def test_bugs_cost_points_and_their_cause_is_said(grader, task, code, cause):
         ("train.update", 'raise NotImplementedError("train.update")', "train.forward"),
         ("train.forward", "scores = model.predict(x)\nrun.value = loss.forward(scores, y)", "train.update"),
         ("train.forward", "scores = model.forward(x)\nrun.value = loss.predict(scores, y)", "train.update"),
+        ("train.forward", "scores = model.foward(x)\nrun.value = loss.forward(scores, y)", "train.update"),
+        ("train.forward", "scores = model.forward(x, y)\nrun.value = loss.forward(scores, y)", "train.update"),
+        ("train.forward", "run.value = loss.forward(model.forward(x), y)", "train.update"),
+        ("train.forward", 'raise NotImplementedError("train.forward")', "train.update"),
     ],
 )
 def test_one_error_costs_once(grader, wrong, code, right):
     tasks = graded(grader, {wrong: code})
     assert tasks[wrong].points == 0
     assert tasks[right].points == tasks[right].out_of, tasks[right].sentences
+
+
+def test_a_mistake_in_the_update_is_named_where_the_forward_step_raises(grader):
+    forward = "scores = model.foward(x)\nrun.value = loss.forward(scores, y)"
+    update = "dx, grads = model.backward(loss.backward() / len(x))\noptimizer.step(grads)"
+    tasks = graded(grader, {"train.forward": forward, "train.update": update})
+    assert tasks["train.forward"].points == tasks["train.update"].points == 0
+    assert "dL/dscores is divided by the batch size" in tasks["train.update"].sentences[0]
 
 
 SOFTMAX = """

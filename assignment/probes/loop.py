@@ -7,6 +7,7 @@ after). Arrays: x, y (the data), k and columns (the model's), and for "run fixed
     run update          what reached backward and the optimizer at each step, and the parameters at the end
     first forward       the same as "run forward" for the first batch alone, whatever happens after
     run fixed           the same as "run update", with gradients that do not depend on what reached model and loss
+    try fixed           the same, whatever error forward's lines raise
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy import array as new_array
 from numpy import asarray
 
+from handgrad.assignment.probes.guarded import loop_without_forward
 from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, sizes_apart, taken
 from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimizer
 from handgrad.params import Array
@@ -32,6 +34,9 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     options = dict(probe.options)
     nan_at, stop_at = options.pop("nan_at", 0), options.pop("stop_at", 0)
     is_fixed = what == "fixed"
+    train = code or getattr(module, probe.name)
+    if how == "try" and code is None:
+        train = loop_without_forward(module, probe.name)
     model = Watched(held["k"], held["columns"], held["inputs"] if is_fixed else None)
     loss = WatchedLoss(nan_at, held["upstream"] if is_fixed else None)
     optimizer = WatchedOptimizer(model.params, 0.1)
@@ -64,14 +69,14 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
                 run.stop = "enough"
 
     try:
-        history = (code or getattr(module, probe.name))(
+        history = train(
             model, loss, optimizer, (held["x"], held["y"]), callbacks=[Notes()], progress=False, **options
         )
     except module.NonFiniteLoss as error:
         history = error.history
         results["stopped by a loss that is not finite"] = new_array(1.0)
-    except Exception:
-        if how == "first" and loss.seen:
+    except Exception as error:
+        if how == "first" and loss.seen and not _are_scores_unset(error):
             note("at step 1")
             return results
         raise
@@ -91,6 +96,11 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     return results
 
 
+def _are_scores_unset(error: Exception) -> bool:
+    """Whether it is for want of `scores`, which forward has to set."""
+    return isinstance(error, NameError) and "'scores'" in str(error)
+
+
 # Drawing.
 
 
@@ -98,8 +108,10 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     """The probes of the loop's forward or update; ValueError for another step."""
     if step not in ("forward", "update"):
         raise ValueError(f"{part}.{step}: nothing is known to ask of it; known are forward and update")
-    second = ["first", "forward"] if step == "forward" else ["run", "fixed"]
-    script: list[Step] = [["run", step], ["or"], second]
+    further = [["first", "forward"]] if step == "forward" else [["run", "fixed"], ["try", "fixed"]]
+    script: list[Step] = [["run", step]]
+    for one in further:
+        script += [["or"], one]
 
     def probe(rows: int, batch: int, sizes: tuple[int, int] = (2, 8), **options: Any) -> Probe:
         inputs, outputs = sizes_apart(rng, 2, *sizes)
