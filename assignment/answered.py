@@ -7,9 +7,10 @@ import zlib
 import numpy as np
 
 from handgrad.assignment.definitions import answers
+from handgrad.assignment.draws import probes_of
 from handgrad.assignment.judge import Verdict, judge
 from handgrad.assignment.mistakes import Given, known
-from handgrad.assignment.probes import Probe, attempts, probes_of, run
+from handgrad.assignment.probes import Probe, attempts, run
 from handgrad.checking.report import Finding, Report
 from handgrad.checking.subject import LayerError
 from handgrad.params import Array

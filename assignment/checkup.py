@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from handgrad.assignment.assignment import Assignment, AssignmentError, Part
+from handgrad.assignment.draws import probes_of
 from handgrad.assignment.handouts import in_use
 from handgrad.assignment.importing import ROOT
-from handgrad.assignment.probes import probes_of
 from handgrad.assignment.verdicts import BLANK, RIGHT, Verdict, verdicts_of
 from handgrad.checking import command
 from handgrad.checking.explain import explanation

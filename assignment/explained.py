@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.assignment.draws import probes_of
+from handgrad.assignment.draws.layer import CACHED
 from handgrad.assignment.judge import first_attempt, judge
 from handgrad.assignment.mistakes import Given, known
-from handgrad.assignment.probes import Probe, probes_of, run
-from handgrad.assignment.probes.layer import CACHED
+from handgrad.assignment.probes import Probe, run
 from handgrad.assignment.raised import Raised, explanations
-from handgrad.assignment.words import WHAT_IS_KEPT
+from handgrad.assignment.words import what_is_kept
 from handgrad.checking.contract import GRADIENTS
 from handgrad.checking.report import Report
 from handgrad.checking.specimens import SPECIMENS
@@ -45,7 +46,7 @@ def whole(check: Check, part: str, **options: Any) -> Report:
             finding.message = f"{finding.message} {meaning[0]}." if meaning else finding.message
     of_backward = [one for one in report.findings if one.array != "y" and one.kind in ABOUT_VALUES]
     for finding in of_backward[:1] if of_backward and _keeps_wrong(part) else []:
-        finding.message = f"self.cache does not hold {WHAT_IS_KEPT[part]}, which forward must keep. {finding.message}"
+        finding.message = f"self.cache does not hold {what_is_kept(part)}, which forward must keep. {finding.message}"
     return report
 
 

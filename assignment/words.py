@@ -5,16 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from handgrad.assignment.draws.layer import CACHED
+
 MOST = 4
 """So many names of others are told."""
-
-WHAT_IS_KEPT = {
-    "fc": "the input x",
-    "relu": "the input x",
-    "sigmoid": "the output y",
-    "sequential": "what each layer left in its layer.cache, in the order of the layers",
-}
-"""By part: what the handout's backward expects in the cache."""
 
 SENTENCES = (
     (
@@ -58,6 +52,13 @@ SENTENCES = (
     ),
 )
 """What an array's name says by itself; {0} is the name of the array at hand."""
+
+
+def what_is_kept(part: str) -> str:
+    """What the handout's backward of the part expects in the cache, in words; "" where it leaves that open."""
+    if part == "sequential":
+        return "what each layer left in its layer.cache, in the order of the layers"
+    return {"x": "the input x", "y": "the output y"}.get(CACHED.get(part, ""), "")
 
 
 def about(name: str, difference: str) -> str:

@@ -1,6 +1,6 @@
 """Probes of great variety: whether code that the assignment's own probes find no fault in is the same as the solution.
 
-They are drawn apart from assignment/probes/, so that a gap there is none here; only what runs them is shared. Numbers
+They are drawn apart from assignment/draws/, so that a gap there is none here; only what runs them is shared. Numbers
 go up to 1e30: what happens where differences overflow is no task of students.
 """
 

@@ -10,7 +10,7 @@ from handgrad.assignment.judge import Verdict, first_attempt
 from handgrad.assignment.probes import CHECKS, Probe, attempts
 from handgrad.assignment.probes.probe import ForwardRaised
 from handgrad.assignment.raised import Raised, explanations
-from handgrad.assignment.words import WHAT_IS_KEPT
+from handgrad.assignment.words import what_is_kept
 from handgrad.grading import gradients
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, ask
 from handgrad.params import Array
@@ -91,8 +91,8 @@ def causes(
 
 def kept_wrong(task: str) -> str:
     """What to tell of a forward whose output is right, and what it keeps for backward wrong."""
-    what = WHAT_IS_KEPT.get(task.partition(".")[0])
-    if what is None:
+    what = what_is_kept(task.partition(".")[0])
+    if not what:
         return "what it keeps for backward is wrong: with the right arrays there, backward is right"
     return f"self.cache does not hold {what}: with that in it, backward is right"
 

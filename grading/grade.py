@@ -14,9 +14,10 @@ import numpy as np
 
 from handgrad.assignment.assignment import Assignment, Part, Task
 from handgrad.assignment.blanks import UNREADABLE, blanks_in
+from handgrad.assignment.draws import probes_of
 from handgrad.assignment.judge import Verdict, best
 from handgrad.assignment.precision import names_single
-from handgrad.assignment.probes import CHECKS, Probe, probes_of, run
+from handgrad.assignment.probes import CHECKS, Probe, run
 from handgrad.grading.causes import Seen, causes, kept_wrong
 from handgrad.grading.policy import Flag, flags, may_vary
 from handgrad.grading.result import PartResult, Result, TaskResult

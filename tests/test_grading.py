@@ -13,12 +13,13 @@ import scipy.special
 
 import handgrad
 from handgrad.assignment import answered
+from handgrad.assignment.draws import probes_of
 from handgrad.assignment.judge import Verdict, best, judge
 from handgrad.assignment.mistakes import Given, known, mistakes
 from handgrad.assignment.mistakes.container import MISTAKES
 from handgrad.assignment.mistakes.container import code as mistaken
 from handgrad.assignment.precision import names_single
-from handgrad.assignment.probes import CHECKS, Probe, attempts, probes_of, run
+from handgrad.assignment.probes import CHECKS, Probe, attempts, run
 from handgrad.assignment.probes.probe import taken
 from handgrad.cli import main
 from handgrad.course.handout import assignment_of, skeleton, solved

@@ -27,8 +27,9 @@ from submissions.entry import SOURCE
 from submissions.hostile.concealing import CONCEALING
 from submissions.marking import SECRET, left_files, left_processes, marked
 
+from handgrad.assignment.draws import probes_of
 from handgrad.assignment.judge import best
-from handgrad.assignment.probes import probes_of, run
+from handgrad.assignment.probes import run
 from handgrad.course.handout import skeleton
 from handgrad.grading.sandbox import ask
 from handgrad.grading.trees import asked_tree

@@ -189,7 +189,7 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
 
 
 def _slope(loss: WatchedLoss) -> Array:
-    """What the toy's backward gives: the derivative of mean |scores - labels|^3 as it has seen them last, or `fixed`."""
+    """The toy's gradient: `fixed`, or the derivative of mean |scores - labels|^3 as it has seen them last."""
     if loss.fixed is not None:
         return loss.fixed[: loss.rows]
     off = loss.seen["scores"] - loss.seen["labels"]

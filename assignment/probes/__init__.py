@@ -1,6 +1,6 @@
 """What is asked of a part's code: arrays in, arrays out, for the student's check and the grader alike.
 
-    for check, probe in probes_of("fc.backward", np.random.default_rng(seed)):
+    for check, probe in draws.probes_of("fc.backward", np.random.default_rng(seed)):
         answer = run(probe)             of whichever tree is importable as `handgrad`
 
 Nothing here knows what is right: that is what the same probe gives when it is run on the solved source.
@@ -8,18 +8,15 @@ Nothing here knows what is right: that is what the same probe gives when it is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
-
-import numpy as np
 
 from handgrad.assignment.probes.probe import CHECKS, OTHERWISE, Attempt, Probe, attempts
 from handgrad.params import Array
 
-__all__ = ["CHECKS", "KINDS", "OTHERWISE", "Attempt", "Probe", "attempts", "probes_of", "run", "runner"]
+__all__ = ["CHECKS", "KINDS", "OTHERWISE", "Attempt", "Probe", "attempts", "run", "runner"]
 
-Drawn = Iterator[tuple[str, Probe]]
 KINDS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
 """By part; every other part is a layer or a loss."""
 
@@ -57,14 +54,3 @@ def runner(kind: str) -> Callable[..., dict[str, Array]]:
     if kind not in _runners:
         _runners[kind] = import_module(f"handgrad.assignment.probes.{kind}").run
     return _runners[kind]
-
-
-def probes_of(task: str, rng: np.random.Generator) -> list[tuple[str, Probe]]:
-    """(check, probe) for all that is asked of `task`, such as "fc.backward"; the same for generators of one seed.
-
-    `check` is one of CHECKS. Raises ValueError for a task that nothing is known to ask of.
-    """
-    part, _, step = task.partition(".")
-    module = import_module(f"handgrad.assignment.probes.{KINDS.get(part, 'layer')}")
-    draw: Callable[[str, str, np.random.Generator], Drawn] = module.draw
-    return list(draw(part, step, rng))

@@ -12,16 +12,15 @@ after). Arrays: x, y (the data), k and columns (the model's), and for "run fixed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 from numpy import array as new_array
 from numpy import asarray
 
 from handgrad.assignment.probes.guarded import loop_without_forward
-from handgrad.assignment.probes.probe import LARGE, Probe, Step, mixed, sizes_apart, taken
+from handgrad.assignment.probes.probe import Probe, Step, taken
 from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimizer
 from handgrad.params import Array
 
@@ -69,9 +68,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
                 run.stop = "enough"
 
     try:
-        history = train(
-            model, loss, optimizer, (held["x"], held["y"]), callbacks=[Notes()], progress=False, **options
-        )
+        history = train(model, loss, optimizer, (held["x"], held["y"]), callbacks=[Notes()], progress=False, **options)
     except module.NonFiniteLoss as error:
         history = error.history
         results["stopped by a loss that is not finite"] = new_array(1.0)
@@ -99,40 +96,3 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
 def _are_scores_unset(error: Exception) -> bool:
     """Whether it is for want of `scores`, which forward has to set."""
     return isinstance(error, NameError) and "'scores'" in str(error)
-
-
-# Drawing.
-
-
-def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, Probe]]:
-    """The probes of the loop's forward or update; ValueError for another step."""
-    if step not in ("forward", "update"):
-        raise ValueError(f"{part}.{step}: nothing is known to ask of it; known are forward and update")
-    further = [["first", "forward"]] if step == "forward" else [["run", "fixed"], ["try", "fixed"]]
-    script: list[Step] = [["run", step]]
-    for one in further:
-        script += [["or"], one]
-
-    def probe(rows: int, batch: int, sizes: tuple[int, int] = (2, 8), **options: Any) -> Probe:
-        inputs, outputs = sizes_apart(rng, 2, *sizes)
-        arrays = {
-            "x": mixed(rng, rows, inputs),
-            "y": mixed(rng, rows, outputs),
-            "k": mixed(rng, outputs),
-            "columns": rng.permutation(np.resize(rng.permutation(inputs), outputs)),
-            "upstream": mixed(rng, batch, outputs),
-            "inputs": mixed(rng, batch, inputs),
-        }
-        settings = {"batch_size": batch, "epochs": 2, "rng": int(rng.integers(2**31)), **options}
-        return Probe("loop", "train", "train", settings, arrays, script)
-
-    yield "values", probe(7, 3)
-    yield "values", probe(int(rng.integers(8, 12)), 4, epochs=3)
-    yield "values", probe(int(rng.integers(70, 90)), 30, LARGE, epochs=3)
-    yield "other sizes", probe(3, 1)
-    yield "other sizes", probe(5, 8, epochs=1)
-    yield "other sizes", probe(6, 6)
-    yield "special values", probe(7, 3, nan_at=1)
-    yield "special values", probe(7, 3, nan_at=5)
-    yield "contract", probe(9, 2, stop_at=int(rng.integers(2, 5)))
-    yield "contract", probe(5, 2, threads=1)

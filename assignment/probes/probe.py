@@ -21,9 +21,6 @@ CHECKS = ("values", "other sizes", "special values", "contract")
 OTHERWISE = "otherwise: "
 """Before the names of what the second attempt gave; twice for the third."""
 
-LARGE = (24, 36)
-"""Sizes, from and to, beyond toys: values that are right for toys alone are not right."""
-
 Step = Sequence[Any]
 
 NUMBERS = (bool, int, float, complex, generic)
@@ -151,16 +148,6 @@ def pair(returned: Any, what: str) -> tuple[Any, Mapping[str, Any]]:
         raise TypeError(f"{what} must return (dx, {{name: gradient}}), got {_kind(returned)}")
     dx, grads = returned
     return dx, grads
-
-
-def mixed(rng: np.random.Generator, *shape: int) -> Array:
-    """Random numbers of both signs, none of them near zero."""
-    return rng.choice((-1.0, 1.0), shape) * rng.uniform(0.2, 2.0, shape)
-
-
-def sizes_apart(rng: np.random.Generator, count: int, low: int = 2, high: int = 8) -> list[int]:
-    """Different sizes from low to high, so that no axis can be taken for another."""
-    return [int(size) for size in rng.choice(np.arange(low, high + 1), count, replace=False)]
 
 
 def _kind(value: Any) -> str:
