@@ -14,6 +14,8 @@ DOT = re.compile(rf"shapes {SHAPE} and {SHAPE} not aligned")
 MATMUL = re.compile(r"matmul: .*mismatch in its core dimension 0.*\(size (\d+) is different from (\d+)\)")
 BROADCAST = re.compile(rf"could not be broadcast together with shapes {SHAPE} {SHAPE}")
 INDEX = re.compile(r"index (\d+) is out of bounds for axis \d+ with size (\d+)")
+NO_METHOD = re.compile(r"'([\w.]+)' object has no attribute '(forward|backward|recall|step|hits)'")
+EMPTY = re.compile(r"(?:the (?:layer|model|loss)|Sequential\b.*): backward found self.cache empty")
 UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not)")
 NUMBERS_OF = (SHAPE, r"size (\d+)", r"index (\d+)")
 """Where sizes stand in NumPy's messages."""
@@ -105,6 +107,14 @@ def _sentences(message: str) -> Iterator[str]:
                 )
                 return
         yield f"arrays of the shapes {list(first)} and {list(second)} cannot be combined entry by entry"
+    found = NO_METHOD.search(message)
+    if found:
+        yield (
+            f".{found[2]} is called of a {found[1]}: the name before the dot is another thing than you think, or was "
+            "given a new value"
+        )
+    if EMPTY.search(message):
+        yield "backward is called of what has an empty cache: its forward fills that, its predict does not"
     found = UNSET.search(message)
     if found:
         yield f"{found[1]} is not set, and lines after the task use it: give the result that name"

@@ -36,6 +36,11 @@ class Seen:
         return self.answer.failure
 
     @property
+    def has_swallowed(self) -> bool:
+        """Whether the first attempt raised an error, of which nothing is told, since a later one did not."""
+        return self.failure is None and not first_attempt(self.answer.arrays)
+
+    @property
     def is_of_forward(self) -> bool:
         """Whether backward was asked, and forward raised."""
         return self.failure is not None and self.failure.kind == ForwardRaised.__name__
@@ -71,11 +76,11 @@ def causes(
     )
     cpu = 0.0
     known = mistakes.known(task, [one.given for one in wrong], right)
-    swallowed = next((one for one in wrong if one.failure is None and not first_attempt(one.answer.arrays)), None)
-    if swallowed is not None:  # the first attempt raised, a later one did not: what was it?
-        outcome = ask(asked_tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
-        cpu += outcome.cpu
-        wrong = [replace(one, answer=outcome.answers[0]) if one is swallowed else one for one in wrong]
+    swallowed = next((one for one in wrong if one.has_swallowed), None)
+    if swallowed is not None:
+        answer, seconds = _of_first_attempt(swallowed, asked_tree, limits)
+        cpu += seconds
+        wrong = [replace(one, answer=answer) if one is swallowed else one for one in wrong]
     sentences = [*known]
     if not known:
         raised = [Raised(one.failure.message, one.failure.where, one.probe.arrays) for one in wrong if one.failure]
@@ -89,12 +94,27 @@ def causes(
     return list(dict.fromkeys(sentences)), cpu
 
 
-def kept_wrong(task: str) -> str:
-    """What to tell of a forward whose output is right, and what it keeps for backward wrong."""
+def kept_wrong(task: str, wrong: Seen, tree: Mapping[str, bytes], limits: Limits) -> tuple[list[str], float]:
+    """What to tell of a forward whose output is right, and what it keeps for backward wrong; and CPU seconds.
+
+    `wrong` is what is seen of backward with what forward keeps.
+    """
     what = what_is_kept(task.partition(".")[0])
-    if not what:
-        return "what it keeps for backward is wrong: with the right arrays there, backward is right"
-    return f"self.cache does not hold {what}: with that in it, backward is right"
+    told = f"self.cache does not hold {what}" if what else "what it keeps for backward is wrong"
+    told += f": with {'that in it' if what else 'the right arrays there'}, backward is right"
+    if not wrong.has_swallowed:
+        return [told], 0.0
+    answer, cpu = _of_first_attempt(wrong, tree, limits)
+    if answer.failure is None:
+        return [told], cpu
+    meaning = explanations([Raised(answer.failure.message, answer.failure.where, wrong.probe.arrays)])
+    return [told, *meaning, f"backward {_raised(answer.failure)}"], cpu
+
+
+def _of_first_attempt(swallowed: Seen, tree: Mapping[str, bytes], limits: Limits) -> tuple[Answer, float]:
+    """The error that a first attempt raised, where a later one raised none; and CPU seconds."""
+    outcome = ask(tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
+    return outcome.answers[0], outcome.cpu
 
 
 def _raised(failure: Failure) -> str:

@@ -66,8 +66,8 @@ class Asked:
     """Whether attempts count that do not lean on the part's other tasks, because one of those is wrong."""
     judged: dict[bool, list[Verdict]] = field(default_factory=dict)
     """The verdicts, strict and forgiving."""
-    leaves_wrong: bool = False
-    """Whether the part's next task is right by itself, and wrong only with what this one leaves for it."""
+    spoils: Asked | None = None
+    """The part's next task where that is right by itself, and wrong only with what this one leaves for it."""
 
     def verdicts(self, forgiving: bool | None = None) -> list[Verdict]:
         """The verdicts as it is `forgiving` or, if that is given, as if it were or not."""
@@ -92,12 +92,17 @@ class Asked:
         """Whether an answer is right to single precision only where the probe is of double precision."""
         return any(v.is_single and not p.is_single for p, v in zip(self.probes, self.verdicts(), strict=True))
 
+    def seen(self, forgiving: bool | None = None) -> list[Seen]:
+        """Everything that came of each probe."""
+        columns = self.checks, self.probes, self.answers, self.verdicts(forgiving), self.allows_single()
+        return [Seen(*one) for one in zip(*columns, strict=True)]
+
     def by_check(self) -> dict[str, bool]:
         """Whether all probes of each check are right."""
         verdicts = list(zip(self.checks, self.verdicts(), strict=True))
         known = [check for check in CHECKS if check in self.checks]
         right = {check: all(verdict.right for name, verdict in verdicts if name == check) for check in known}
-        return {**right, "values": False} if self.leaves_wrong else right
+        return {**right, "values": False} if self.spoils else right
 
     def has_right_values(self, *, forgiving: bool) -> bool:
         verdicts = zip(self.checks, self.verdicts(forgiving), strict=True)
@@ -220,10 +225,12 @@ class Grader:
         if asked.is_single:
             task.notes.append("computed in single precision, and judged so")
             result.flags.append(f"{part.file}: {task.name} is right to single precision only (numeric)")
-        if asked.leaves_wrong:
-            task.sentences.append(kept_wrong(task.name))
-        columns = asked.checks, asked.probes, asked.answers, asked.verdicts(), asked.allows_single()
-        seen = [Seen(*one) for one in zip(*columns, strict=True)]
+        if asked.spoils:
+            wrong = next(one for one in asked.spoils.seen(forgiving=False) if not one.verdict.right)
+            found, cpu = kept_wrong(task.name, wrong, {**self._asked_tree, part.file: content}, self.limits)
+            task.sentences += found
+            result.cpu += cpu
+        seen = asked.seen()
         if all(_is_blank(one.answer, part) for one in seen) and task.name in _blanks(part, content):
             task.sentences.append(BLANK)
         elif self.explains and not all(one.verdict.right for one in seen):
@@ -293,7 +300,7 @@ def forgive(asked: Sequence[Asked]) -> None:
             and not later.has_right_values(forgiving=False)
             and later.has_right_values(forgiving=True)
         ):
-            earlier.leaves_wrong = later.forgiving = True
+            earlier.spoils, later.forgiving = later, True
 
 
 def _is_blank(answer: Answer, part: Part) -> bool:

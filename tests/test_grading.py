@@ -512,6 +512,24 @@ BUGS = [
         "self.cache = np.exp(log_p), labels\nreturn float(-log_p[np.arange(rows), labels].mean())",
         "labels are taken for class numbers alone",
     ),
+    (
+        "sequential.forward",
+        "for layer in self.layers:\n    x = layer.predict(x)\n"
+        "self.cache = [layer.cache for layer in self.layers]\nreturn x",
+        "its forward fills that, its predict does not",
+    ),
+    (
+        "sequential.backward",
+        "self.layers = self.layers[::-1]\ngrads = {}\nfor i, layer in enumerate(self.layers):\n"
+        "    upstream, own = layer.backward(upstream)\n    place = len(self.layers) - 1 - i\n"
+        "    grads.update({f'{place}.{name}': g for name, g in own.items()})\nreturn upstream, grads",
+        "self.layers is turned round, and stays so",
+    ),
+    (
+        "train.forward",
+        "scores = model.forward(x)\nloss = loss.forward(scores, y)\nrun.value = loss",
+        ".backward is called of a float",
+    ),
 ]
 
 
@@ -534,6 +552,16 @@ def test_bugs_cost_points_and_their_cause_is_said(grader, task, code, cause):
         ("train.forward", "scores = model.foward(x)\nrun.value = loss.forward(scores, y)", "train.update"),
         ("train.forward", "scores = model.forward(x, y)\nrun.value = loss.forward(scores, y)", "train.update"),
         ("train.forward", "run.value = loss.forward(model.forward(x), y)", "train.update"),
+        (
+            "train.forward",
+            "scores = model.forward(x)\nloss = loss.forward(scores, y)\nrun.value = loss",
+            "train.update",
+        ),
+        (
+            "train.update",
+            "model.forward(x[::-1])\ndx, grads = model.backward(loss.backward())\noptimizer.step(grads)",
+            "train.forward",
+        ),
         ("train.forward", 'raise NotImplementedError("train.forward")', "train.update"),
     ],
 )
@@ -579,6 +607,16 @@ def test_wrong_probabilities_cost_backward_nothing(grader, cache, dscores):
         {"softmax_ce.forward": SOFTMAX.format(axis=0, cache=cache), "softmax_ce.backward": f"{backward} * 2"},
     )
     assert wrong["softmax_ce.backward"].points == 0
+
+
+def test_a_forward_that_edits_the_scores_costs_backward_nothing(grader):
+    forward = "scores -= 1\n" + SOFTMAX.format(axis=1, cache="p - onehot")
+    tasks = graded(
+        grader,
+        {"softmax_ce.forward": forward, "softmax_ce.backward": "d = self.recall()\nreturn upstream * d / len(d)"},
+    )
+    assert not tasks["softmax_ce.forward"].checks["contract"]
+    assert tasks["softmax_ce.backward"].points == 12, tasks["softmax_ce.backward"].sentences
 
 
 def test_a_backward_that_spoils_its_cache_costs_the_contract_only(grader):

@@ -93,10 +93,10 @@ def test_the_checks_of_this_source_hold(source):
 
 
 def test_a_weakened_check_shows_what_it_misses(source, tmp_path):
-    probes = "assignment/probes/layer.py"
+    questions = "assignment/draws/layer.py"
     zeros = (", [0, 1, 2, 3]] = 0.0, -0.0, 0.0, -0.0", "np.zeros((3, 4))", "[0.0, 1e30]]")
     ones = (", [0, 1, 2, 3]] = 1.0, -1.0, 1.0, -1.0", "np.ones((3, 4))", "[1.0, 1e30]]")
-    tree = edited(source, tmp_path, *[(probes, old, new) for old, new in zip(zeros, ones, strict=True)])
+    tree = edited(source, tmp_path, *[(questions, old, new) for old, new in zip(zeros, ones, strict=True)])
     code, out, report = selftest(tree, "--part", "relu")
     assert code == 1
     survivors = [trial for trial in report["trials"] if trial["outcome"] == "survived"]

@@ -266,13 +266,13 @@ class Kind:
 
     def with_cache(self, script: Sequence[Step], more: Mapping[str, Array]) -> list[Step]:
         """The script, and further attempts whose cache does not come from forward, or is right without it."""
-        if self.part == "softmax_ce":
-            first = script[: script.index(["or"])] if ["or"] in script else script
-            return [*script, *[step for kept in MENDED for step in (["or"], *self.with_mended(first, kept, more))]]
-        if self.part not in CACHED:
-            return list(script)
-        second = [["cache", step[1], f"cached {step[3][0]}"] if step[0] == "forward" else step for step in script]
-        return [*script, ["or"], *second]
+        if self.part in CACHED:
+            second = [["cache", step[1], f"cached {step[3][0]}"] if step[0] == "forward" else step for step in script]
+            return [*script, ["or"], *second]
+        first = script[: script.index(["or"])] if ["or"] in script else script
+        copies = [["try", step[1], step[3]] if step[0] == "forward" else step for step in first]
+        further = [self.with_mended(first, kept, more) for kept in MENDED] if self.part == "softmax_ce" else []
+        return [*script, *[step for one in (copies, *further) for step in (["or"], *one)]]
 
     def with_mended(
         self, script: Sequence[Step], kept: tuple[str, str | None, str], more: Mapping[str, Array]

@@ -69,6 +69,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "negative": "the gradients' sign is wrong",
         "by position": "each layer's gradients are divided by its number: they are handed on as the layer gives them",
         "dx twice": "a layer's backward is applied twice",
+        "left reversed": "self.layers is turned round, and stays so for the next forward: reversed(self.layers)",
     },
 }
 
@@ -102,6 +103,8 @@ class Mistaken(Layer):
         chain = Chain(self.mistake, self.layers, upstream)
         chain.run()
         dx, grads = chain.result()
+        if self.mistake == "left reversed":
+            self.layers = self.layers[::-1]
         if self.mistake == "accumulated":
             for name, gradient in grads.items():
                 self.total[name] = self.total.get(name, 0) + gradient

@@ -44,7 +44,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "step twice": "the parameters are updated twice in a step",
         "half": "the step is half as long as it should be",
         "double": "the step is twice as long as it should be",
-        "nesterov ignored": "nesterov is ignored, or v is updated after the step: W = W - lr * (g + momentum * v)",
+        "nesterov ignored": "nesterov is ignored, or takes the v of the step before: W = W - lr * (g + momentum * v)",
         "nesterov always": "the step is Nesterov's although nesterov is False: then W = W - lr * v",
         "nesterov without g": "Nesterov's step lacks the gradient: W = W - lr * (g + momentum * v)",
         "nesterov g + v": "Nesterov's step lacks momentum: W = W - lr * (g + momentum * v)",

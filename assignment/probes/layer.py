@@ -5,7 +5,7 @@ Steps, `a` being the name of one object of the class:
     make a arguments options                a new object
     set a W array                           writes the array into its parameter W
     forward a result [inputs]               calls it; the result's name may be None: not reported
-    try a [inputs]                          empties the cache and calls forward, whatever error it raises
+    try a [inputs]                          empties the cache and calls forward with copies, whatever error it raises
     cache a array                           puts the array where forward would have left it
     mend a right targets [full, row] labels  in what forward left, puts these for all arrays of their sizes that are
                                             none of the `right` ones: targets for one-hot rows, else full; row may be
@@ -67,7 +67,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             name, inputs = rest
             objects[name].cache = None
             with suppress(Exception):
-                objects[name].forward(*[held[x] for x in inputs])
+                objects[name].forward(*[held[x].copy() for x in inputs])
         elif word == "cache":
             name, array = rest
             objects[name].cache = held[array]

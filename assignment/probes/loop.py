@@ -7,7 +7,7 @@ after). Arrays: x, y (the data), k and columns (the model's), and for "run fixed
     run update          what reached backward and the optimizer at each step, and the parameters at the end
     first forward       the same as "run forward" for the first batch alone, whatever happens after
     run fixed           the same as "run update", with gradients that do not depend on what reached model and loss
-    try fixed           the same, whatever error forward's lines raise
+    try fixed           the same, whatever forward's lines raise or leave
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 from numpy import array as new_array
 from numpy import asarray
 
-from handgrad.assignment.probes.guarded import loop_without_forward
+from handgrad.assignment.probes.guarded import FORWARD_ALONE, UPDATE_ALONE, guarded
 from handgrad.assignment.probes.probe import Probe, Step, taken
 from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimizer
 from handgrad.params import Array
+
+GUARDS = {"first": FORWARD_ALONE, "try": UPDATE_ALONE}
 
 
 def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Array]:
@@ -33,9 +35,8 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     options = dict(probe.options)
     nan_at, stop_at = options.pop("nan_at", 0), options.pop("stop_at", 0)
     is_fixed = what == "fixed"
-    train = code or getattr(module, probe.name)
-    if how == "try" and code is None:
-        train = loop_without_forward(module, probe.name)
+    guard = GUARDS.get(how) if code is None else None
+    train = code or (guarded(module, probe.name, guard) if guard else getattr(module, probe.name))
     model = Watched(held["k"], held["columns"], held["inputs"] if is_fixed else None)
     loss = WatchedLoss(nan_at, held["upstream"] if is_fixed else None)
     optimizer = WatchedOptimizer(model.params, 0.1)
@@ -46,7 +47,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     def note(place: str) -> None:
         run = runs[0]
         if what == "forward":
-            seen = {**model.seen, **loss.seen, "run.value": run.value}
+            seen = {**model.seen, **loss.seen, **loss.of_forward, "run.value": run.value}
             names = ["x", "scores", "labels", "run.value"]
         else:
             seen = {"upstream": model.seen.get("upstream"), "steps of the optimizer": getattr(optimizer, "steps", 0)}
@@ -72,8 +73,8 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     except module.NonFiniteLoss as error:
         history = error.history
         results["stopped by a loss that is not finite"] = new_array(1.0)
-    except Exception as error:
-        if how == "first" and loss.seen and not _are_scores_unset(error):
+    except Exception:
+        if how == "first" and (loss.of_forward if code is None else loss.seen):
             note("at step 1")
             return results
         raise
@@ -91,8 +92,3 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
         results.update({f"parameter {name} at the end": taken(p, name) for name, p in params.items()})
     results["x afterwards"], results["y afterwards"] = held["x"], held["y"]
     return results
-
-
-def _are_scores_unset(error: Exception) -> bool:
-    """Whether it is for want of `scores`, which forward has to set."""
-    return isinstance(error, NameError) and "'scores'" in str(error)

@@ -109,6 +109,8 @@ class WatchedLoss(Loss):
         self.nan_at, self.fixed = nan_at, fixed
         self.seen: dict[str, Any] = {}
         self.calls, self.rows = 0, len(fixed) if fixed is not None else 0
+        self.of_forward: dict[str, Any] = {}
+        """What model and loss were handed by the loop's forward step, where a guard notes it."""
 
     def __repr__(self) -> str:
         return "the loss"
