@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -40,7 +40,7 @@ def guarded(module: ModuleType, name: str, guard: str) -> Callable[..., Any]:
     """
     path = str(module.__file__)
     with open(path, encoding="utf-8") as file:
-        source = compile(file.read(), path, "exec", ast.PyCF_ONLY_AST)
+        source = ast.parse(file.read())
     for function in source.body:
         if isinstance(function, ast.FunctionDef) and function.name == name:
             for loop in ast.walk(function):
@@ -55,7 +55,7 @@ def _is_check(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and ast.unparse(statement.test) == "not math.isfinite(run.value)"
 
 
-def _around(step: list[ast.stmt], guard: list[ast.stmt]) -> list[ast.stmt]:
+def _around(step: Sequence[ast.stmt], guard: Sequence[ast.stmt]) -> list[ast.stmt]:
     """The guard with the step in the place of its dots."""
     found: list[ast.stmt] = []
     for statement in guard:
