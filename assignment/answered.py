@@ -10,7 +10,7 @@ from handgrad.assignment.definitions import answers
 from handgrad.assignment.draws import probes_of
 from handgrad.assignment.judge import Verdict, judge
 from handgrad.assignment.mistakes import Given, known
-from handgrad.assignment.probes import Probe, attempts, run
+from handgrad.assignment.probes import ALONE, Probe, attempts, run
 from handgrad.checking.report import Finding, Report
 from handgrad.checking.subject import LayerError
 from handgrad.params import Array
@@ -56,11 +56,14 @@ def _looked_at(
         place = f" at {raised.place}" if raised.place else ""
         return Finding(task, "crash", type(error).__name__, f"{raised}{place}.", f"in {check}"), None
     wanted = answers(probe)
-    verdicts = {n: judge(arrays, wanted[n], allows_single=allows_single) for n, arrays in attempts(answer)}
-    first, last = verdicts.get(0, Verdict(False, "it raised an error")), list(verdicts.values())[-1]
+    verdicts = {
+        n: judge(arrays, wanted[n], allows_single=allows_single) for n, arrays in attempts(answer) if n < len(wanted)
+    }
+    first = verdicts.get(0, Verdict(False, "it raised an error"))
+    without = [verdicts[n] for n, (kind, _) in enumerate(probe.attempts()) if kind == ALONE and n in verdicts]
     if first.right:
         return None, answer
-    if not last.right:
-        return Finding(task, "value", "", last.sentence, f"in {check}"), answer
+    if not (without and without[0].right):
+        return Finding(task, "value", "", [*without, first][0].sentence, f"in {check}"), answer
     alone = f"{first.sentence}; by itself it is right, so look at what the part's other task leaves for it"
     return Finding(task, "value", "", alone, f"in {check}", LEANS), answer

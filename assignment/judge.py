@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from handgrad.assignment.probes import attempts
+from handgrad.assignment.probes import ALONE, BESIDE, Probe, attempts
 from handgrad.assignment.words import about, missing
 from handgrad.checking.report import told_apart
 from handgrad.params import Array
@@ -33,6 +33,9 @@ class Verdict:
     wrong: str = ""
     is_single: bool = False
     """Whether an array is right to single precision only."""
+
+    attempt: int = 0
+    """The number of the attempt that it is on."""
 
 
 def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, allows_single: bool = False) -> Verdict:
@@ -64,17 +67,23 @@ def judge(arrays: Mapping[str, Array], expected: Mapping[str, Array], *, allows_
     return Verdict(True, is_single=is_single)
 
 
-def best(
-    answer: Mapping[str, Array], expected: Mapping[str, Array], *, forgiving: bool, allows_single: bool = False
+def judged(
+    probe: Probe,
+    answer: Mapping[str, Array],
+    expected: Mapping[str, Array],
+    kind: str = "",
+    *,
+    allows_single: bool = False,
 ) -> Verdict:
-    """The verdict on the first attempt; where `forgiving`, a later one that is right counts as well."""
-    right = {attempt.number: attempt.arrays for attempt in attempts(expected)}
-    verdict = Verdict(False, "it raised an error", "")
-    for number, arrays in reversed([a for a in attempts(answer) if a.number in right and (forgiving or a.number == 0)]):
-        verdict = judge(arrays, right[number], allows_single=allows_single)
-        if verdict.right:
-            return verdict
-    return verdict
+    """The verdict on one attempt at a probe: the first of that kind which came to its end, or else the very first."""
+    kinds = [own for own, _ in probe.attempts()]
+    wanted = kind if kind != BESIDE or kind in kinds else ALONE
+    given, right = ({one.number: one.arrays for one in attempts(arrays)} for arrays in (answer, expected))
+    numbers = [number for number, own in enumerate(kinds) if own == wanted and number in given]
+    number = numbers[0] if numbers else 0
+    if number not in given:
+        return Verdict(False, "it raised an error")
+    return replace(judge(given[number], right[number], allows_single=allows_single), attempt=number)
 
 
 def first_attempt(answer: Mapping[str, Array]) -> Mapping[str, Array]:

@@ -17,8 +17,25 @@ INDEX = re.compile(r"index (\d+) is out of bounds for axis \d+ with size (\d+)")
 NO_METHOD = re.compile(r"'([\w.]+)' object has no attribute '(forward|backward|recall|step|hits)'")
 EMPTY = re.compile(r"(?:the (?:layer|model|loss)|Sequential\b.*): backward found self.cache empty")
 UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not)")
+MEANT = (
+    (re.compile(r"has no parameter b$"), "a layer made with bias=False has no b: ask self.bias first"),
+    (re.compile(r"math range error"), "math.exp overflows above 709: take exp of what is never positive, or np.exp"),
+    (
+        re.compile(r"values to unpack \(expected (\d+)"),
+        "{0} names stand for the sizes of an array that may have fewer or more axes: leave their number open (x.shape)",
+    ),
+    (
+        re.compile(r"^'([\w.]+)'$"),
+        "nothing is named {0} there: take the names that there are, from the dictionary itself",
+    ),
+)
+"""What other messages mean."""
+
 NUMBERS_OF = (SHAPE, r"size (\d+)", r"index (\d+)")
 """Where sizes stand in NumPy's messages."""
+
+ENOUGH = 3
+"""So many errors must name a size that their arrays do not have, lest it is called a number of the code by chance."""
 
 UNTOLD = 1
 """A size that says nothing: it occurs whatever the arrays are."""
@@ -56,14 +73,14 @@ def explanations(errors: Sequence[Raised]) -> list[str]:
 
 
 def _written_in(errors: Sequence[Raised]) -> set[int]:
-    """The sizes that most of the errors at one place name, among them two or more whose arrays have no such size."""
+    """The sizes that most of the errors at one place name, and ENOUGH of those whose arrays have no such size."""
     by_place: dict[str, list[Raised]] = {}
     for error in errors:
         by_place.setdefault(error.where, []).append(error)
     for place, own in by_place.items():
         named = Counter(size for error in own for size in {*_sizes(error.message)})
         strange = Counter(size for error in own for size in {*_sizes(error.message)} - _given(error.arrays))
-        written = {size for size, times in strange.items() if times > 1 and named[size] * 2 > len(own)}
+        written = {size for size, times in strange.items() if times >= ENOUGH and named[size] * 2 > len(own)}
         if place and written:
             return written
     return set()
@@ -107,6 +124,10 @@ def _sentences(message: str) -> Iterator[str]:
                 )
                 return
         yield f"arrays of the shapes {list(first)} and {list(second)} cannot be combined entry by entry"
+    for pattern, sentence in MEANT:
+        found = pattern.search(message)
+        if found:
+            yield sentence.format(*found.groups())
     found = NO_METHOD.search(message)
     if found:
         yield (

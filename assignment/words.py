@@ -21,7 +21,10 @@ SENTENCES = (
         r"(.*) in place",
         "the array of {0} itself must be updated, w[...] = ... or w -= ...; a new array is nobody's parameter",
     ),
-    (r"(.*) later", "{0} was overwritten by a later call, or by what the caller did; return a new array"),
+    (
+        r"(.*) later",
+        "{0} was overwritten by a later call, or by what the caller did; return a new array, gradients in a new dict",
+    ),
     (r"shared memory", "results share memory with one another or with what was passed in; return new arrays"),
     (
         r"(.*) of the first batch again",
@@ -45,6 +48,7 @@ SENTENCES = (
         "{0} is wrong when two objects of the class take turns: keep what is the object's own in self",
     ),
     (r"(.*) with new parameters", "{0} is wrong after the parameters were written into; read them anew in each call"),
+    (r"optimizer.lr (at step .*)", "the learning rate was changed, which nobody asked for; {0}"),
     (r"steps of the optimizer (at step .*)", "the optimizer must take one step for each batch; {0}"),
     (
         r"stopped by a loss that is not finite",

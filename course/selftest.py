@@ -24,7 +24,8 @@ from handgrad.course.mutation import Mutant, mutants_of, student_ways
 from handgrad.course.plan import decoded
 from handgrad.course.regions import Region, replaced
 from handgrad.course.variety import LESSON, lesson_file, varied
-from handgrad.grading.grade import Asked, Grader, expected_of, forgive, points_for
+from handgrad.grading.grade import Grader, expected_of
+from handgrad.grading.marks import Asked, forgive, points_for
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Limits, ask, precompiled
 from handgrad.grading.trees import asked_tree
 from handgrad.params import Array

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from handgrad.assignment import mistakes
-from handgrad.assignment.judge import Verdict, first_attempt
+from handgrad.assignment.judge import Verdict
 from handgrad.assignment.probes import CHECKS, Probe, attempts
 from handgrad.assignment.probes.probe import ForwardRaised
 from handgrad.assignment.raised import Raised, explanations
@@ -36,9 +36,15 @@ class Seen:
         return self.answer.failure
 
     @property
+    def arrays(self) -> Mapping[str, Array]:
+        """What the attempt gave that the verdict is on; nothing where it raised an error."""
+        found = (one.arrays for one in attempts(self.answer.arrays) if one.number == self.verdict.attempt)
+        return next(found, {})
+
+    @property
     def has_swallowed(self) -> bool:
-        """Whether the first attempt raised an error, of which nothing is told, since a later one did not."""
-        return self.failure is None and not first_attempt(self.answer.arrays)
+        """Whether the attempt raised an error, of which nothing is told, since another one did not."""
+        return self.failure is None and not self.arrays
 
     @property
     def is_of_forward(self) -> bool:
@@ -47,14 +53,11 @@ class Seen:
 
     @property
     def given(self) -> mistakes.Given:
-        """What is compared with known mistakes: the first of the attempts that came to its end."""
+        """What is compared with known mistakes."""
         message = None if self.failure is None or self.is_of_forward else self.failure.message
-        ended = attempts(self.answer.arrays)
-        probe, arrays = self.probe, self.answer.arrays
-        if ended and ended[0].number:
-            scripts = list(probe.scripts())
-            probe, arrays = replace(probe, script=scripts[ended[0].number]), ended[0].arrays
-        return mistakes.Given(self.check, probe, arrays, message, self.allows_single)
+        return mistakes.Given(
+            self.check, self.probe.only(self.verdict.attempt), self.arrays, message, self.allows_single
+        )
 
 
 def causes(
@@ -75,15 +78,19 @@ def causes(
         key=lambda one: (CHECKS.index(one.check), not one.verdict.wrong.endswith("afterwards")),
     )
     cpu = 0.0
-    known = mistakes.known(task, [one.given for one in wrong], right)
     swallowed = next((one for one in wrong if one.has_swallowed), None)
     if swallowed is not None:
-        answer, seconds = _of_first_attempt(swallowed, asked_tree, limits)
+        answer, seconds = _raised_by(swallowed, asked_tree, limits)
         cpu += seconds
         wrong = [replace(one, answer=answer) if one is swallowed else one for one in wrong]
+    known = mistakes.known(task, [one.given for one in wrong], right)
     sentences = [*known]
     if not known:
-        raised = [Raised(one.failure.message, one.failure.where, one.probe.arrays) for one in wrong if one.failure]
+        raised = [
+            Raised(one.failure.message, one.failure.where, one.probe.arrays)
+            for one in wrong
+            if one.failure and not one.is_of_forward
+        ]
         sentences += explanations(raised)
     sentences += list(dict.fromkeys(_raised(one.failure) for one in wrong if one.failure is not None))[:2]
     if not known and wrong[0].probe.kind == "layer" and any(one.failure is None for one in wrong):
@@ -104,16 +111,16 @@ def kept_wrong(task: str, wrong: Seen, tree: Mapping[str, bytes], limits: Limits
     told += f": with {'that in it' if what else 'the right arrays there'}, backward is right"
     if not wrong.has_swallowed:
         return [told], 0.0
-    answer, cpu = _of_first_attempt(wrong, tree, limits)
+    answer, cpu = _raised_by(wrong, tree, limits)
     if answer.failure is None:
         return [told], cpu
     meaning = explanations([Raised(answer.failure.message, answer.failure.where, wrong.probe.arrays)])
     return [told, *meaning, f"backward {_raised(answer.failure)}"], cpu
 
 
-def _of_first_attempt(swallowed: Seen, tree: Mapping[str, bytes], limits: Limits) -> tuple[Answer, float]:
-    """The error that a first attempt raised, where a later one raised none; and CPU seconds."""
-    outcome = ask(tree, [replace(swallowed.probe, script=next(swallowed.probe.scripts()))], limits)
+def _raised_by(swallowed: Seen, tree: Mapping[str, bytes], limits: Limits) -> tuple[Answer, float]:
+    """The error that an attempt raised, where another one raised none; and CPU seconds."""
+    outcome = ask(tree, [swallowed.probe.only(swallowed.verdict.attempt)], limits)
     return outcome.answers[0], outcome.cpu
 
 

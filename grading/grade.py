@@ -7,27 +7,24 @@ import hmac
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
-from handgrad.assignment.assignment import Assignment, Part, Task
+from handgrad.assignment.assignment import Assignment, Part
 from handgrad.assignment.blanks import UNREADABLE, blanks_in
 from handgrad.assignment.draws import probes_of
-from handgrad.assignment.judge import Verdict, best
 from handgrad.assignment.precision import names_single
-from handgrad.assignment.probes import CHECKS, Probe, run
-from handgrad.grading.causes import Seen, causes, kept_wrong
+from handgrad.assignment.probes import Probe, run
+from handgrad.grading.causes import causes, kept_wrong
+from handgrad.grading.marks import Asked, forgive, points_for
 from handgrad.grading.policy import Flag, flags, may_vary
 from handgrad.grading.result import PartResult, Result, TaskResult
 from handgrad.grading.sandbox import FINISHED, NO_ANSWER, Answer, Failure, Limits, Outcome, ask
-from handgrad.grading.submission import text
+from handgrad.grading.submission import source, text
 from handgrad.grading.trees import asked_tree, checked_tree
 from handgrad.params import Array
-
-VALUES_SHARE = 0.6
-"""Of a task's points, for right values; the rest is shared by its other checks."""
 
 TIME_LIMITS = ("used more than", "took longer than")
 """How the sandbox says that a time limit was hit; the part's other tasks are not asked then."""
@@ -39,9 +36,6 @@ What is right by luck once in two times is then right in less than one of a hund
 SLOW = 3.0
 """Seconds a task, on average, after which code is not asked again, lest one submission keeps the others waiting."""
 
-WITH_CACHE = ("layer", "container")
-"""The kinds of probes whose further attempts at backward put a right cache in the place of forward's."""
-
 BLANK = "not written yet"
 LOG = 4000
 """Characters of what a part printed that are kept."""
@@ -49,68 +43,6 @@ LOG = 4000
 
 class Stopped(Exception):
     """The grader was told to stop before it came to the end of a submission."""
-
-
-@dataclass
-class Asked:
-    """A task's probes, what came back, and what is right."""
-
-    task: Task
-    checks: list[str]
-    probes: list[Probe]
-    answers: list[Answer]
-    expected: list[dict[str, Array]]
-    names_single: bool = False
-    """Whether the part's code names single precision, and need be right to that only."""
-    forgiving: bool = False
-    """Whether attempts count that do not lean on the part's other tasks, because one of those is wrong."""
-    judged: dict[bool, list[Verdict]] = field(default_factory=dict)
-    """The verdicts, strict and forgiving."""
-    spoils: Asked | None = None
-    """The part's next task where that is right by itself, and wrong only with what this one leaves for it."""
-
-    def verdicts(self, forgiving: bool | None = None) -> list[Verdict]:
-        """The verdicts as it is `forgiving` or, if that is given, as if it were or not."""
-        is_forgiving = self.forgiving if forgiving is None else forgiving
-        if is_forgiving not in self.judged:
-            self.judged[is_forgiving] = [
-                best(answer.arrays, expected, forgiving=is_forgiving, allows_single=allows_single)
-                if answer.failure is None
-                else Verdict(False, answer.failure.message)
-                for answer, expected, allows_single in zip(
-                    self.answers, self.expected, self.allows_single(), strict=True
-                )
-            ]
-        return self.judged[is_forgiving]
-
-    def allows_single(self) -> list[bool]:
-        """Whether each answer need be right to single precision only."""
-        return [self.names_single or probe.is_single for probe in self.probes]
-
-    @property
-    def is_single(self) -> bool:
-        """Whether an answer is right to single precision only where the probe is of double precision."""
-        return any(v.is_single and not p.is_single for p, v in zip(self.probes, self.verdicts(), strict=True))
-
-    def seen(self, forgiving: bool | None = None) -> list[Seen]:
-        """Everything that came of each probe."""
-        columns = self.checks, self.probes, self.answers, self.verdicts(forgiving), self.allows_single()
-        return [Seen(*one) for one in zip(*columns, strict=True)]
-
-    def by_check(self) -> dict[str, bool]:
-        """Whether all probes of each check are right."""
-        verdicts = list(zip(self.checks, self.verdicts(), strict=True))
-        known = [check for check in CHECKS if check in self.checks]
-        right = {check: all(verdict.right for name, verdict in verdicts if name == check) for check in known}
-        return {**right, "values": False} if self.spoils else right
-
-    def has_right_values(self, *, forgiving: bool) -> bool:
-        verdicts = zip(self.checks, self.verdicts(forgiving), strict=True)
-        return all(verdict.right for check, verdict in verdicts if check == "values")
-
-    @property
-    def is_right(self) -> bool:
-        return all(self.by_check().values())
 
 
 class Grader:
@@ -156,13 +88,15 @@ class Grader:
             return _unasked(part, f"{part.file} was not handed in")
         if content == given:
             return _unasked(part, BLANK)
-        found = flags(part.file, text(content), text(given))
+        code = text(content)
+        content = source(code)
+        found = flags(part.file, code, text(given))
         result.flags += [f"{part.file}, line {flag.line}: {flag.what} ({flag.kind})" for flag in found]
         forbidden = next((flag for flag in found if flag.kind == "forbidden"), None)
         if forbidden is not None:
             return _unasked(part, _forbidden(part, forbidden))
 
-        repeats = may_vary(text(content), text(given))
+        repeats = may_vary(code, text(given))
         single = names_single(content, given)
         runs, logs = self._asked(part, {**self._asked_tree, part.file: content}, digest, repeats, result)
         for same in runs:  # only now is there anything in this process that is right
@@ -226,7 +160,7 @@ class Grader:
             task.notes.append("computed in single precision, and judged so")
             result.flags.append(f"{part.file}: {task.name} is right to single precision only (numeric)")
         if asked.spoils:
-            wrong = next(one for one in asked.spoils.seen(forgiving=False) if not one.verdict.right)
+            wrong = next(one for one in asked.spoils.seen("") if not one.verdict.right)
             found, cpu = kept_wrong(task.name, wrong, {**self._asked_tree, part.file: content}, self.limits)
             task.sentences += found
             result.cpu += cpu
@@ -268,39 +202,10 @@ def grade_files(
     return Grader(skeleton, assignment, secret, limits).grade(files, digest)
 
 
-def points_for(checks: Mapping[str, bool], points: int) -> float:
-    """Nothing unless values are right; then their share, and equal shares of the rest for the other checks."""
-    if not checks.get("values"):
-        return 0.0
-    others = [right for check, right in checks.items() if check != "values"]
-    if all(others):
-        return float(points)
-    return round(points * (VALUES_SHARE + (1 - VALUES_SHARE) * sum(others) / len(others)), 2)
-
-
 def expected_of(probe: Probe) -> dict[str, Array]:
     """What the source of this package gives to a probe."""
     with np.errstate(all="ignore"):
         return run(probe)
-
-
-def forgive(asked: Sequence[Asked]) -> None:
-    """Lets attempts count that do not lean on the part's other tasks where one of these is wrong.
-
-    A mistake always costs points: those of the tasks before it are settled by then, those after it on first attempts.
-    One in what forward leaves for backward is forward's.
-    """
-    strict = [one.is_right for one in asked]
-    for i, one in enumerate(asked):
-        one.forgiving = not all(earlier.is_right for earlier in asked[:i]) or not all(strict[i + 1 :])
-    for earlier, later in pairwise(asked):
-        if (
-            later.probes[0].kind in WITH_CACHE
-            and earlier.has_right_values(forgiving=False)
-            and not later.has_right_values(forgiving=False)
-            and later.has_right_values(forgiving=True)
-        ):
-            earlier.spoils, later.forgiving = later, True
 
 
 def _is_blank(answer: Answer, part: Part) -> bool:

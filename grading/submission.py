@@ -37,6 +37,9 @@ ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".whl")
 ODD_ENCODINGS = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7")
 """Python reads them too, some of them slowly; no editor writes them."""
 
+DECLARED = re.compile(r"(coding)[:=]")
+"""In the first two lines, how a file tells its encoding."""
+
 
 class SubmissionError(ValueError):
     """There is nothing to grade; the sentence says why."""
@@ -83,7 +86,15 @@ def read(source: str | os.PathLike[str] | bytes, wanted: Iterable[str], name: st
 
 def text(content: bytes) -> str:
     """A submitted file as text, in the encoding it declares, with line feeds only."""
-    return io.TextIOWrapper(io.BytesIO(content), tokenize.detect_encoding(io.BytesIO(content).readline)[0]).read()
+    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # as Python, before it looks for the declaration
+    return lines.decode(_encoding(lines))
+
+
+def source(code: str) -> bytes:
+    """Text as a file that Python reads as just this text: in UTF-8, and not declared to be anything else."""
+    lines = code.split("\n", 2)
+    lines[:2] = [DECLARED.sub(r"\1 ", line) for line in lines[:2]]
+    return "\n".join(lines).encode()
 
 
 def digest(files: dict[str, bytes]) -> str:
@@ -112,10 +123,7 @@ class _Taken:
 
     def is_text(self, place: str, data: bytes) -> bool:
         try:
-            encoding = codecs.lookup(tokenize.detect_encoding(io.BytesIO(data).readline)[0]).name
-            if encoding in ODD_ENCODINGS:
-                raise LookupError(encoding)
-            data.decode(encoding)
+            text(data)
         except (SyntaxError, UnicodeError, LookupError):
             self.leave(place, "it is not text in the encoding it declares (UTF-8 if it declares none)")
             return False
@@ -123,6 +131,14 @@ class _Taken:
             self.leave(place, "it holds zero bytes, and is no Python source")
             return False
         return True
+
+
+def _encoding(lines: bytes) -> str:
+    """The encoding that a file declares; LookupError for odd ones."""
+    encoding = tokenize.detect_encoding(io.BytesIO(lines).readline)[0]
+    if codecs.lookup(encoding).name in ODD_ENCODINGS:
+        raise LookupError(encoding)
+    return encoding
 
 
 def _zip(data: bytes, wanted: list[str]) -> _Taken:

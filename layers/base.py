@@ -147,13 +147,16 @@ class Layer(ABC):
         return not self._arrays and dtype.kind == "f" and dtype.isnative
 
     def as_upstream(self, upstream: npt.ArrayLike, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """The gradient from above as an array of the output's shape and dtype; ValueError for another shape."""
+        """The gradient from above as an array of the output's shape and dtype; ValueError for another shape.
+
+        A dtype that cannot hold a gradient, such as that of a mask x > 0 which was cached, changes nothing.
+        """
         if type(upstream) is np.ndarray and upstream.dtype == dtype and upstream.shape == shape:
             return upstream
         array = self._converted(upstream, "upstream")
         if array.shape != shape:
             raise ValueError(f"{self.label}: upstream must have the output's shape {shape}, got {array.shape}")
-        return array.astype(dtype, copy=False)
+        return array.astype(dtype, copy=False) if np.dtype(dtype).kind == "f" else array
 
     def recall(self) -> Any:
         """What the last forward cached; RuntimeError when there was none."""

@@ -28,8 +28,8 @@ from submissions.hostile.concealing import CONCEALING
 from submissions.marking import SECRET, left_files, left_processes, marked
 
 from handgrad.assignment.draws import probes_of
-from handgrad.assignment.judge import best
-from handgrad.assignment.probes import run
+from handgrad.assignment.judge import judged
+from handgrad.assignment.probes import ALONE, BESIDE, run
 from handgrad.course.handout import skeleton
 from handgrad.grading.sandbox import ask
 from handgrad.grading.trees import asked_tree
@@ -184,7 +184,12 @@ def test_what_the_contract_forbids_cannot_be_concealed(asked, hostile):
     probes = [probe for check, probe in probes_of(task, np.random.default_rng(0)) if check == "contract"]
     answers = ask({**asked, **files_of(hostile)}, probes).answers
     expected = [run(probe) for probe in probes]
-    assert not all(best(a.arrays, right, forgiving=True).right for a, right in zip(answers, expected, strict=True))
+    for kind in ("", ALONE, BESIDE):
+        verdicts = [
+            judged(probe, answer.arrays, right, kind)
+            for probe, answer, right in zip(probes, answers, expected, strict=True)
+        ]
+        assert not all(verdict.right for verdict in verdicts), kind
 
 
 def test_nothing_is_left_behind(marks):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from handgrad.assignment.probes import Probe
+from handgrad.assignment.probes import MOVED, Probe
 from handgrad.params import Array
 
 
 def answers(probe: Probe) -> list[dict[str, Array]]:
-    """For each attempt that the probe's script allows, every result by name. ValueError for a layer's probe."""
+    """For each attempt that may count, every result by name. ValueError for a layer's probe."""
     if probe.kind not in ("container", "optimizer", "loop"):
         raise ValueError(f"a probe of the kind {probe.kind!r} has no definition here")
     module = import_module(f"handgrad.assignment.definitions.{probe.kind}")
-    return [module.answer(probe, script) for script in probe.scripts()]
+    return [module.answer(probe, script) for kind, script in probe.attempts() if kind != MOVED]

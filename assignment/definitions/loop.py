@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.assignment.definitions.toys import derivative, mean_cube, pick
 from handgrad.assignment.probes import Probe
 from handgrad.assignment.probes.probe import Step
+from handgrad.assignment.probes.toys import LEARNING_RATE
 from handgrad.data import batches
 from handgrad.params import Array
 
@@ -49,6 +50,7 @@ def answer(probe: Probe, script: Sequence[Step]) -> dict[str, Array]:
             else:
                 seen = {"upstream": upstream, "steps of the optimizer": len(losses)}
                 seen |= {"gradient of k": dk, "run.grads k": dk, "parameter k": k}
+                seen["optimizer.lr"] = LEARNING_RATE
             results.update({f"{name} at step {len(losses)}": np.array(value) for name, value in seen.items()})
             is_over = len(losses) == options.get("stop_at")
             if is_over:

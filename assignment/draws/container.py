@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.assignment.draws.numbers import LARGE, mixed, sizes_apart
-from handgrad.assignment.probes.probe import Probe, Step
+from handgrad.assignment.probes.probe import ALONE, MOVED, Probe, Step
 from handgrad.params import Array
 
 
@@ -135,6 +135,7 @@ def _many(rng: np.random.Generator, step: str) -> Sequence[Step]:
 
 
 def _either(script: Sequence[Step]) -> list[Step]:
-    """The script, and a second attempt that does without the student's forward."""
+    """The script, and further attempts: without the student's forward, and with its cache in another model."""
     second = [["prepare", step[2]] if step[0] == "forward" else step for step in script]
-    return [*script, ["or"], *second]
+    third = [new for step in script for new in ([step, ["move"]] if step[0] == "forward" else [step])]
+    return [*script, ["or", ALONE], *second, ["or", MOVED], *third]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -10,19 +11,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.assignment.draws.numbers import LARGE, mixed, sizes_apart
-from handgrad.assignment.probes.probe import Probe, Step
+from handgrad.assignment.probes.probe import ALONE, BESIDE, MOVED, Probe, Step
 from handgrad.checking.specimens import SPECIMENS
 from handgrad.params import Array
-
-MENDED = (
-    ("p", None, "targets"),
-    ("p", None, "labels"),
-    ("exp", "total", "targets"),
-    ("z", "total", "targets"),
-    ("z", "log total", "targets"),
-    ("log p", None, "targets"),
-)
-"""What a loss's backward may expect in the place of its scores' arrays [B x C] and [B], and as labels."""
 
 CACHED = {"fc": "x", "relu": "x", "sigmoid": "y"}
 """What the handout's backward of these finds in the cache: the input, or an output, any numbers between 0 and 1."""
@@ -233,12 +224,12 @@ class Kind:
                     f"ordinary {name}": self.ordinary(name, case.inputs[name].shape) for name in self.specimen.inputs
                 }
                 ins = [f"ordinary {name}" if name in self.specimen.inputs else name for name in case.inputs]
-                script += [["or"], *[[*step[:3], ins] if step[0] == "forward" else step for step in script]]
+                script += [["or", BESIDE], *[[*step[:3], ins] if step[0] == "forward" else step for step in script]]
         else:
             more["upstream"] = self.upstream(case)
             script.append(["backward", "a", "", "upstream", names])
         more |= self.cached(case, "")
-        return self.probe(case, self.with_cache(script, more), more)
+        return self.probe(case, self.further(script), more)
 
     def cached(self, case: Case, suffix: str) -> dict[str, Array]:
         """What further attempts find in the cache."""
@@ -264,30 +255,24 @@ class Kind:
         }
         return {f"{name} of another{suffix}": a.astype(case.inputs["scores"].dtype) for name, a in arrays.items()}
 
-    def with_cache(self, script: Sequence[Step], more: Mapping[str, Array]) -> list[Step]:
-        """The script, and further attempts whose cache does not come from forward, or is right without it."""
-        if self.part in CACHED:
-            second = [["cache", step[1], f"cached {step[3][0]}"] if step[0] == "forward" else step for step in script]
-            return [*script, ["or"], *second]
-        first = script[: script.index(["or"])] if ["or"] in script else script
-        copies = [["try", step[1], step[3]] if step[0] == "forward" else step for step in first]
-        further = [self.with_mended(first, kept, more) for kept in MENDED] if self.part == "softmax_ce" else []
-        return [*script, *[step for one in (copies, *further) for step in (["or"], *one)]]
+    def further(self, script: Sequence[Step], *, is_contract: bool = False) -> list[Step]:
+        """The script, and attempts whose cache does not come from forward, or is right without it."""
+        first = script[: next((i for i, step in enumerate(script) if step[0] == "or"), len(script))]
 
-    def with_mended(
-        self, script: Sequence[Step], kept: tuple[str, str | None, str], more: Mapping[str, Array]
-    ) -> Iterator[Step]:
-        for step in script:
-            if step[0] != "forward":
-                yield step
-                continue
-            scores, labels = step[3]
-            of = f" of another{scores.removeprefix('scores')}"
-            yield ["try", step[1], [f"scores{of}", labels]]
-            right = [name for name in more if name.endswith(of)]
-            full, row, last = kept
-            mended = [f"{full}{of}", row and f"{row}{of}"]
-            yield ["mend", step[1], right, f"targets{of}", mended, labels if last == "labels" else f"targets{of}"]
+        def instead(of_forward: Callable[[Any, Any, Any], Sequence[Step]]) -> list[Step]:
+            return [new for step in first for new in (of_forward(*step[1:]) if step[0] == "forward" else [step])]
+
+        found = list(script)
+        if self.part in CACHED:
+            found += [["or", ALONE], *instead(lambda a, _, inputs: [["cache", a, f"cached {inputs[0]}"]])]
+        elif is_contract:
+            found += [["or", BESIDE], *instead(lambda a, _, inputs: [["try", a, inputs]])]
+        if self.part == "softmax_ce":
+            for labels in ("targets", "labels"):
+                found += [["or", ALONE], *instead(partial(_mended, labels))]
+        if not is_contract:
+            found += [["or", MOVED], *_moved(first)]
+        return found
 
     def upstreams(self, cases: Mapping[str, Case], more: dict[str, Array]) -> dict[str, Any]:
         """What backward is handed for each case; its arrays, and those a cache may hold, are added to `more`."""
@@ -315,7 +300,7 @@ class Kind:
         for n, (name, suffix) in enumerate(self.calls(), 1):
             script.append(["forward", name, None, [x + suffix for x in case.inputs]])
             script.append(["backward", name, f"{suffix} at call {n}", ups[suffix], self.grads_of(case)])
-        return self.probe(case, self.with_cache(script, more), more)
+        return self.probe(case, self.further(script), more)
 
     def calls(self) -> list[tuple[str, str]]:
         """(object, suffix of the batch's arrays): the object's three batches three times, the other's twice."""
@@ -377,7 +362,7 @@ class Kind:
         ]
         if self.cls not in VIEWS:
             script.append(["shared"])
-        return self.probe(case, self.with_cache(script, more), more)
+        return self.probe(case, self.further(script, is_contract=True), more)
 
     def forward_of_positive(self) -> Probe:
         """Where nothing is cut off, the output equals the input, and must be another array all the same."""
@@ -389,7 +374,7 @@ class Kind:
         more = {"upstream": mixed(self.rng, 3, 4), **self.cached(case, "")}
         script: list[Step] = [*self.made(case), ["forward", "a", None, ["x"]]]
         script += [["backward", "a", "", "upstream", ["dx"]], ["shared"]]
-        return self.probe(case, self.with_cache(script, more), more)
+        return self.probe(case, self.further(script, is_contract=True), more)
 
     def four_cases(self, others: tuple[int, int] | None = None) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
         """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's.
@@ -408,3 +393,22 @@ class Kind:
             more.update({name + suffix: array for name, array in one.inputs.items()})
         more.update({f"{name} new": mixed(self.rng, *array.shape) for name, array in case.params.items()})
         return case, second, later, other, more
+
+
+def _mended(labels: str, a: str, _: Any, inputs: Sequence[str]) -> list[Step]:
+    """A forward of other scores, and what it left mended; `labels` is what the cache gets where it left nothing."""
+    scores, given = inputs
+    of = f" of another{scores.removeprefix('scores')}"
+    return [["try", a, [f"scores{of}", given]], ["mend", a, of, given if labels == "labels" else f"targets{of}"]]
+
+
+def _moved(script: Sequence[Step]) -> list[Step]:
+    """Each forward on one object, and backward on another like it, which is given what forward left in the cache."""
+    moved: list[Step] = []
+    for word, a, *rest in script:
+        moved.append([word, a, *rest])
+        if word in ("make", "set"):
+            moved[-1:] = [[word, a, *rest], [word, f"{a} too", *rest]]
+        elif word == "forward":
+            moved[-1:] = [[word, f"{a} too", *rest], ["move", f"{a} too", a]]
+    return moved

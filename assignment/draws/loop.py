@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 from handgrad.assignment.draws.numbers import LARGE, mixed, sizes_apart
-from handgrad.assignment.probes.probe import Probe, Step
+from handgrad.assignment.probes.probe import ALONE, Probe, Step
 
 
 def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, Probe]]:
     """The probes of the loop's forward or update; ValueError for another step."""
     if step not in ("forward", "update"):
         raise ValueError(f"{part}.{step}: nothing is known to ask of it; known are forward and update")
-    further = [["first", "forward"]] if step == "forward" else [["run", "fixed"], ["try", "fixed"]]
-    script: list[Step] = [["run", step]]
-    for one in further:
-        script += [["or"], one]
+    alone = ["first", "forward"] if step == "forward" else ["try", "fixed"]
+    script: list[Step] = [["run", step], ["or", ALONE], alone]
 
     def probe(rows: int, batch: int, sizes: tuple[int, int] = (2, 8), **options: Any) -> Probe:
         inputs, outputs = sizes_apart(rng, 2, *sizes)

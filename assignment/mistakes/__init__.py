@@ -6,7 +6,7 @@ What is wrong with a layer's backward is the gradient checker's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -95,7 +95,7 @@ def mistakes(task: str, probe: Probe, sentences: Container[str] | None = None) -
     """Each known mistake in `task`, such as "sgd.step", at `probe`; those with these `sentences`, if they are given."""
     part = task.partition(".")[0]
     module = import_module(f"handgrad.assignment.mistakes.{KINDS.get(part, 'layer')}")
-    first = replace(probe, script=next(probe.scripts()))
+    first = probe.only()
     known: Mapping[str, Mapping[str, str]] = module.MISTAKES
     code: Callable[[str, str], Callable[..., Any]] = module.code
     for mistake, sentence in known.get(task, {}).items():

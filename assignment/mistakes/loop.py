@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 from handgrad.assignment.probes.toys import WatchedLoss
 from handgrad.data import batches
@@ -22,6 +23,9 @@ MISTAKES: dict[str, dict[str, str]] = {
         "swapped": "scores and labels are swapped: loss.forward(scores, y)",
         "loss of x": "the loss is given the batch's x rather than the model's scores",
         "labels as scores": "the loss is given the labels as scores",
+        "softmax": "the scores go through a softmax before the loss, which has its own: the loss takes the scores",
+        "sigmoid": "the scores go through a sigmoid before the loss: the loss takes the scores",
+        "argmax": "the loss is given the likeliest classes; it takes the scores themselves",
         "old scores": "the loss is given the scores of the batch before",
         "old labels": "the loss is given the labels of the batch before",
         "first batch": "the model is given the first batch again and again",
@@ -140,6 +144,9 @@ def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array,
         "swapped": (y, scores),
         "loss of x": (x, y),
         "labels as scores": (y, y),
+        "softmax": (scipy.special.softmax(scores, axis=1), y),
+        "sigmoid": (scipy.special.expit(scores), y),
+        "argmax": (scores.argmax(axis=1), y),
         "old scores": (kept.get("scores", scores), y),
         "old labels": (scores, kept.get("y", y)),
     }.get(mistake, (scores, y))

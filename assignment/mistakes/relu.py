@@ -17,6 +17,8 @@ def _positive(x: Array) -> Array:
 FORWARD: dict[str, tuple[str, Formula]] = {
     "identity": ("negative entries pass; y = max(0, x)", lambda p, x: x),
     "absolute": ("y is |x|: negative entries must become 0, y = max(0, x)", lambda p, x: np.abs(x)),
+    "twice": ("y is twice max(0, x): in (x + |x|) / 2 the half is missing", lambda p, x: 2 * _positive(x)),
+    "half": ("y is half of max(0, x)", lambda p, x: _positive(x) / 2),
     "minimum": ("y is min(0, x): the positive entries pass, y = max(0, x)", lambda p, x: np.minimum(x, 0)),
     "negative": ("the sign of y is wrong: y = max(0, x)", lambda p, x: -_positive(x)),
     "flipped": ("y is max(0, -x): the positive entries pass, y = max(0, x)", lambda p, x: _positive(-x)),

@@ -66,6 +66,8 @@ def _less_at_labels(p: Array, labels: Array) -> Array:
     return off
 
 
+WIDTH = "the one-hot rows end at the largest label of the batch: they have one entry for each class, scores.shape[1]"
+
 FORMS = ("log p", "log p at labels", "p, then log", "p, then log at labels")
 """Of writing the loss: -log p as z - log(total) or of p itself, times the targets or only where these are not 0."""
 
@@ -252,6 +254,14 @@ FORWARD: dict[str, tuple[str, Formula]] = {
     "every row and label, summed": (
         "p[:, labels] takes every label in every row; p[np.arange(B), labels] takes each row's own",
         lambda p, s, t: only(t.ndim == 1, -np.log(_softmax(s)[:, t]).sum() / len(s)),
+    ),
+    "as wide as the largest label": (
+        WIDTH,
+        lambda p, s, t: only(t.ndim == 1, -(np.eye(t.max() + 1)[t] * np.log(_softmax(s))).sum() / len(s)),
+    ),
+    "as wide as the largest label, the other way": (
+        WIDTH,
+        lambda p, s, t: only(t.ndim == 1, -(np.log(_softmax(s)) * np.eye(t.max() + 1)[t]).sum() / len(s)),
     ),
     **{
         f"no column, {what}": (

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from handgrad.assignment.probes.probe import CHECKS, OTHERWISE, Attempt, Probe, attempts
+from handgrad.assignment.probes.probe import ALONE, BESIDE, CHECKS, MOVED, OTHERWISE, Attempt, Probe, attempts
 from handgrad.params import Array
 
-__all__ = ["CHECKS", "KINDS", "OTHERWISE", "Attempt", "Probe", "attempts", "run", "runner"]
+__all__ = ["ALONE", "BESIDE", "CHECKS", "KINDS", "MOVED", "OTHERWISE", "Attempt", "Probe", "attempts", "run", "runner"]
 
 KINDS = {"sequential": "container", "sgd": "optimizer", "train": "loop"}
 """By part; every other part is a layer or a loss."""
@@ -36,7 +36,7 @@ def run(probe: Probe, code: Callable[..., Any] | None = None) -> dict[str, Array
     results: dict[str, Array] = {}
     error: Exception | None = None
     ended = 0
-    for number, script in enumerate(probe.scripts()):
+    for number, (_, script) in enumerate(probe.attempts()):
         try:
             answer = ask(probe, script, code)
         except Exception as caught:

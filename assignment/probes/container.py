@@ -5,6 +5,7 @@
 
     forward result x            calls the model; the result's name may be None: not reported
     prepare x                   runs the toys one by one, and puts their caches where forward would have
+    move                        gives the layers and the cache to another model, until the next forward
     backward suffix upstream
     after [arrays]              reports the arrays that were handed in as they are now
     params                      reports the toys' parameters as they are now
@@ -32,7 +33,8 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     cls = code or getattr(import_module(f"handgrad.{probe.module}"), probe.name)
     held = {name: array.copy() for name, array in probe.arrays.items()}
     toys_by_place: dict[str, Layer] = {}
-    model = cls(*_built(probe.options["layers"], held, cls, toys_by_place))
+    layers = list(_built(probe.options["layers"], held, cls, toys_by_place))
+    model = asked = cls(*layers)
     params = {
         f"{place}{name}": asarray(array)
         for place, toy in toys_by_place.items()
@@ -44,18 +46,20 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     for word, *rest in script:
         if word == "forward":
             result, x = rest
-            y = model.forward(held[x])
+            y, asked = model.forward(held[x]), model
             if result is not None:
                 record.report(result, y)
         elif word == "prepare":
             _prepare(model, held[rest[0]], cls)
+        elif word == "move":
+            asked = cls(*layers)
+            asked.cache, asked.workspace = model.cache, model.workspace
         elif word == "backward":
             suffix, upstream = rest
-            dx, grads = pair(model.backward(held[upstream]), "backward")
+            dx, grads = pair(asked.backward(held[upstream]), "backward")
             if wants_dx:
                 record.report("dx" + suffix, dx)
-            for parameter, gradient in grads.items():
-                record.report(f"gradient of {parameter}{suffix}", gradient)
+            record.report_grads("gradient of {}" + suffix, grads)
         elif word == "after":
             record.after(held, rest[0])
         elif word == "params":

@@ -7,9 +7,10 @@ Steps, `a` being the name of one object of the class:
     forward a result [inputs]               calls it; the result's name may be None: not reported
     try a [inputs]                          empties the cache and calls forward with copies, whatever error it raises
     cache a array                           puts the array where forward would have left it
-    mend a right targets [full, row] labels  in what forward left, puts these for all arrays of their sizes that are
-                                            none of the `right` ones: targets for one-hot rows, else full; row may be
-                                            None. Where it left nothing, the cache becomes (full, row, labels)
+    mend a suffix labels                    in what forward left, puts right arrays for the wrong ones: the arrays named
+                                            "p", "exp", "total", ... and that suffix are right; where forward left
+                                            nothing, the cache becomes (p, labels)
+    move a b                                gives b the cache of a
     backward a suffix upstream [names]      upstream: an array's name, a number, or None for the default
     after [arrays]                          reports the arrays that were handed in as they are now
     params a suffix                         reports the parameters as they are now
@@ -19,7 +20,7 @@ Steps, `a` being the name of one object of the class:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -72,12 +73,15 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             name, array = rest
             objects[name].cache = held[array]
         elif word == "mend":
-            name, right, targets, (full, row), labels = rest
-            known = [held[one] for one in right]
+            name, suffix, labels = rest
+            right = {one.removesuffix(suffix): array for one, array in held.items() if one.endswith(suffix)}
             if getattr(objects[name], "cache", None) is None:
-                objects[name].cache = tuple(held[one].copy() for one in (full, row, labels) if one is not None)
+                objects[name].cache = right["p"].copy(), held[labels].copy()
             else:
-                _mend(objects[name], known, held[targets], held[full], None if row is None else held[row])
+                _mend(objects[name], right)
+        elif word == "move":
+            one, other = rest
+            objects[other].cache = objects[one].cache
         elif word == "backward":
             name, suffix, upstream, names = rest
             given = [] if upstream is None else [held[upstream] if isinstance(upstream, str) else upstream]
@@ -85,8 +89,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             dx, grads = (back, {}) if is_loss else pair(back, "backward")
             for label, gradient in zip(names, dx if len(names) > 1 else [dx], strict=True):
                 record.report(label + suffix, gradient)
-            for parameter, gradient in grads.items():
-                record.report(f"d{parameter}{suffix}", gradient)
+            record.report_grads("d{}" + suffix, grads)
         elif word == "after":
             record.after(held, rest[0])
         elif word == "params":
@@ -99,8 +102,20 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     return record.results
 
 
-def _mend(layer: Any, right: Sequence[Array], targets: Array, full: Array, row: Array | None) -> None:
-    """Puts `targets`, `full` or `row` in the place of all wrong arrays of their sizes that the layer keeps."""
+def _mend(layer: Any, right: Mapping[str, Array]) -> None:
+    """Puts `right` arrays in the place of all wrong ones of their sizes that the layer keeps.
+
+    Which ones is told by what is there: probabilities or exponentials are positive, logarithms are not.
+    """
+    wrong = [one for one in _arrays_of(list(vars(layer).values())) if _is_wrong(one, right)]
+    full = [one for one in wrong if one.shape == right["p"].shape]
+    rows = [one for one in wrong if one.size == len(right["p"])]
+    of_rows = "total"
+    if any((one < 0).any() for one in full):
+        of_full = "z" if rows else "log p"
+        of_rows = "log total" if any((one < 1).any() for one in rows) else "total"
+    else:
+        of_full = "exp" if rows else "p"
 
     def mended(value: Any) -> Any:
         kind = type(value)
@@ -108,18 +123,43 @@ def _mend(layer: Any, right: Sequence[Array], targets: Array, full: Array, row: 
             return kind([mended(one) for one in value])
         if kind is dict:
             return {name: mended(one) for name, one in value.items()}
-        if kind is not ndarray or value.dtype.kind != "f" or any(_is_near(value, one) for one in right):
+        if kind is not ndarray or not _is_wrong(value, right):
             return value
-        if value.shape == full.shape:
-            return (targets if _is_one_hot(value) else full).copy()
-        return value if row is None or value.size != row.size else row.reshape(value.shape).copy()
+        if _is_of_labels(value, right["targets"]):
+            return right["targets"].copy()
+        if value.shape == right["p"].shape:
+            return right[of_full].copy()
+        return right[of_rows].reshape(value.shape).copy() if value.size == len(right["p"]) else value
 
     for name, value in vars(layer).items():
         setattr(layer, name, mended(value))
 
 
-def _is_one_hot(a: Array) -> bool:
-    return bool(((a == 0) | (a == 1)).all() and (a.sum(-1) == 1).all())
+def _arrays_of(value: Any) -> list[Array]:
+    kind = type(value)
+    if kind in (tuple, list):
+        return [array for one in value for array in _arrays_of(one)]
+    if kind is dict:
+        return _arrays_of(list(value.values()))
+    return [value] if kind is ndarray else []
+
+
+def _is_wrong(a: Array, right: Mapping[str, Array]) -> bool:
+    """Whether it is none of the right arrays, but may stand for one."""
+    return a.dtype.kind == "f" and a.ndim > 0 and not any(_is_near(a, one) for one in right.values())
+
+
+def _is_of_labels(a: Array, targets: Array) -> bool:
+    """Whether it is made of labels only: one-hot rows, or the targets times a number and shifted."""
+    if a.ndim != 2 or len(a) != len(targets):
+        return False
+    if ((a == 0) | (a == 1)).all() and (a.sum(axis=1) == 1).all():
+        return True
+    if a.shape != targets.shape:
+        return False
+    a, t = a - a.mean(), targets - targets.mean()
+    near, factor = NEAR[a.dtype.itemsize <= 4], (a * t).sum() / (t * t).sum()
+    return bool(abs(factor) > near and (abs(a - factor * t) < near).all())
 
 
 def _is_near(a: Array, b: Array) -> bool:

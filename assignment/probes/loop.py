@@ -6,8 +6,8 @@ after). Arrays: x, y (the data), k and columns (the model's), and for "run fixed
     run forward         what reached model and loss at each step, and the losses
     run update          what reached backward and the optimizer at each step, and the parameters at the end
     first forward       the same as "run forward" for the first batch alone, whatever happens after
-    run fixed           the same as "run update", with gradients that do not depend on what reached model and loss
-    try fixed           the same, whatever forward's lines raise or leave
+    try fixed           the same as "run update", whatever forward's lines raise or leave: with gradients that do not
+                        depend on what reached model and loss
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy import asarray
 
 from handgrad.assignment.probes.guarded import FORWARD_ALONE, UPDATE_ALONE, guarded
 from handgrad.assignment.probes.probe import Probe, Step, taken
-from handgrad.assignment.probes.toys import Watched, WatchedLoss, WatchedOptimizer
+from handgrad.assignment.probes.toys import LEARNING_RATE, Watched, WatchedLoss, WatchedOptimizer
 from handgrad.params import Array
 
 GUARDS = {"first": FORWARD_ALONE, "try": UPDATE_ALONE}
@@ -39,7 +39,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
     train = code or (guarded(module, probe.name, guard) if guard else getattr(module, probe.name))
     model = Watched(held["k"], held["columns"], held["inputs"] if is_fixed else None)
     loss = WatchedLoss(nan_at, held["upstream"] if is_fixed else None)
-    optimizer = WatchedOptimizer(model.params, 0.1)
+    optimizer = WatchedOptimizer(model.params, LEARNING_RATE)
     params = {name: asarray(array) for name, array in model.params.items()}
     results: dict[str, Array] = {}
     runs: list[Any] = []
@@ -54,6 +54,7 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             seen |= {f"gradient of {name}": g for name, g in getattr(optimizer, "seen", {}).items()}
             seen |= {f"run.grads {name}": g for name, g in (run.grads or {}).items()}
             seen |= {f"parameter {name}": p for name, p in params.items()}
+            seen["optimizer.lr"] = optimizer.lr
             names = list(seen)
         results.update({f"{name} {place}": taken(seen[name], name) for name in names if seen.get(name) is not None})
 

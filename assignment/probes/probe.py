@@ -7,8 +7,8 @@ nothing that its class could answer otherwise. (grading/asking.py keeps these mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,10 @@ from numpy import asarray, generic, ndarray, shares_memory
 from handgrad.params import Array
 
 CHECKS = ("values", "other sizes", "special values", "contract")
+ALONE, BESIDE, MOVED = "alone", "beside", "moved"
+"""Further attempts at a probe: `alone` does without the part's other task, `beside` spares it what the check is about,
+`moved` hands what forward left to another object, on which it was not called."""
+
 OTHERWISE = "otherwise: "
 """Before the names of what the second attempt gave; twice for the third."""
 
@@ -41,24 +45,27 @@ class Probe:
     options: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
     script: Sequence[Step] = ()
-    """Steps, each a word and what it needs. After ["or"] a second attempt begins, which does not lean on the part's
-    other tasks; it counts where one of those is wrong."""
+    """Steps, each a word and what it needs. After ["or", kind] a further attempt begins, of one of the kinds above; it
+    counts in the first one's place where another task of the part is wrong."""
 
     @property
     def is_single(self) -> bool:
         """Whether its arrays are of single precision, so that answers cannot be better."""
         return any(array.dtype == np.float32 for array in self.arrays.values())
 
-    def scripts(self) -> Iterator[list[Step]]:
-        """The script of each attempt."""
-        script: list[Step] = []
+    def attempts(self) -> list[tuple[str, list[Step]]]:
+        """Each attempt's kind, "" for the first, and its script."""
+        found: list[tuple[str, list[Step]]] = [("", [])]
         for step in self.script:
             if step[0] == "or":
-                yield script
-                script = []
+                found.append((step[1], []))
             else:
-                script.append(step)
-        yield script
+                found[-1][1].append(step)
+        return found
+
+    def only(self, number: int = 0) -> Probe:
+        """The probe with one attempt only."""
+        return replace(self, script=self.attempts()[number][1])
 
 
 class ForwardRaised(RuntimeError):
@@ -89,6 +96,7 @@ class Record:
     def __init__(self) -> None:
         self.results: dict[str, Array] = {}
         self.returned: dict[str, Any] = {}
+        self.grads: dict[str, tuple[Mapping[str, Any], str]] = {}
 
     def report(self, name: str, value: Any) -> None:
         if name in self.results:  # the second would hide the first
@@ -96,13 +104,23 @@ class Record:
         self.results[name] = taken(value, name)
         self.returned[name] = value
 
+    def report_grads(self, label: str, grads: Mapping[str, Any]) -> None:
+        """Reports gradients, each under the label with the parameter's name in it."""
+        for parameter, gradient in grads.items():
+            name = label.format(parameter)
+            self.report(name, gradient)
+            self.grads[name] = grads, parameter
+
     def after(self, held: Mapping[str, Array], names: Sequence[str]) -> None:
         """The arrays that were handed in as they are now."""
         self.results.update({f"{name} afterwards": held[name].copy() for name in names})
 
     def kept(self) -> None:
-        """Every earlier result as it is now."""
-        self.results.update({f"{name} later": taken(value, name) for name, value in self.returned.items()})
+        """Every earlier result as it is now; of gradients what their dictionary holds now."""
+        for name, value in self.returned.items():
+            grads, parameter = self.grads.get(name, ({"": value}, ""))
+            if parameter in grads:
+                self.results[f"{name} later"] = taken(grads[parameter], name)
 
     def shared(self, given: Sequence[Array]) -> None:
         """Whether a result shares memory with another, or with one of the arrays that were handed in."""

@@ -13,6 +13,9 @@ from handgrad.losses.base import Loss
 from handgrad.optim.sgd import SGD
 from handgrad.params import Array
 
+LEARNING_RATE = 0.1
+"""Of the optimizer among them, which has no use for it."""
+
 
 class Pick(Layer):
     """Output j is column columns[j] of x, k[j] times: changes shapes, and does not commute with the other toys."""
