@@ -105,13 +105,13 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
 def _mend(layer: Any, right: Mapping[str, Array]) -> None:
     """Puts `right` arrays in the place of all wrong ones of their sizes that the layer keeps.
 
-    Which ones is told by what is there: probabilities or exponentials are positive, logarithms are not.
+    Which ones is told by what is there: probabilities or exponentials are positive, logarithms negative or all 0.
     """
     wrong = [one for one in _arrays_of(list(vars(layer).values())) if _is_wrong(one, right)]
     full = [one for one in wrong if one.shape == right["p"].shape]
     rows = [one for one in wrong if one.size == len(right["p"])]
     of_rows = "total"
-    if any((one < 0).any() for one in full):
+    if any((one < 0).any() or (one == 0).all() for one in full):
         of_full = "z" if rows else "log p"
         of_rows = "log total" if any((one < 1).any() for one in rows) else "total"
     else:
