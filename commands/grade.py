@@ -137,9 +137,10 @@ def _write_gradebook(export: Path, filled: canvas.Filled) -> None:
 
 
 def _line(one: Graded) -> str:
+    name = one.name if one.name.isprintable() else ascii(one.name)
     if one.result is None:
-        return f"{one.name}: not graded: {one.error}"
+        return f"{name}: not graded: {one.error}"
     parts = ", ".join(f"{part.name} {part.points:g}/{part.out_of}" for part in one.result.parts)
     flags = len(one.result.flags)
     review = f"; {flags} line{'s' * (flags != 1)} to look at" if flags else ""
-    return f"{one.name}: {one.result.points:g} of {one.result.out_of} ({parts}){review}"
+    return f"{name}: {one.result.points:g} of {one.result.out_of} ({parts}){review}"

@@ -22,7 +22,7 @@ from handgrad.grading.marks import Asked, forgive, points_for
 from handgrad.grading.policy import Flag, flags, may_vary
 from handgrad.grading.result import PartResult, Result, TaskResult
 from handgrad.grading.sandbox import FINISHED, NO_ANSWER, Answer, Failure, Limits, Outcome, ask
-from handgrad.grading.submission import source, text
+from handgrad.grading.submission import UNDECODABLE, source, text
 from handgrad.grading.trees import asked_tree, checked_tree
 from handgrad.params import Array
 
@@ -88,7 +88,10 @@ class Grader:
             return _unasked(part, f"{part.file} was not handed in")
         if content == given:
             return _unasked(part, BLANK)
-        code = text(content)
+        try:
+            code = text(content)
+        except UNDECODABLE as error:
+            return _unasked(part, f"{part.file} is not text in the encoding it declares: {error}")
         content = source(code)
         found = flags(part.file, code, text(given))
         result.flags += [f"{part.file}, line {flag.line}: {flag.what} ({flag.kind})" for flag in found]

@@ -90,6 +90,6 @@ def _arrays(described: Any, data: bytes, at: int) -> tuple[dict[str, Array], int
             raise ValueError("cut short")
         numbers = frombuffer(data, uint8 if kind == "|b1" else kind, count, at)
         array = numbers != 0 if kind == "|b1" else numbers.copy()  # a truth value of 2 is none
-        arrays[name] = array.reshape(shape)
+        arrays[name if name.isprintable() else quoted(name)] = array.reshape(shape)
         at += count * itemsize
     return arrays, at

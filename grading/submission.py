@@ -21,6 +21,9 @@ from pathlib import Path, PurePosixPath
 
 from handgrad.files import DAMAGED
 
+UNDECODABLE = (SyntaxError, UnicodeError, LookupError)
+"""What `text` raises for a file that is none in the encoding it declares."""
+
 MAX_ARCHIVE = 32 << 20
 MAX_MEMBERS = 5_000
 MAX_FILE = 512 << 10
@@ -85,7 +88,7 @@ def read(source: str | os.PathLike[str] | bytes, wanted: Iterable[str], name: st
 
 
 def text(content: bytes) -> str:
-    """A submitted file as text, in the encoding it declares, with line feeds only."""
+    """A submitted file as text, in the encoding it declares, with line feeds only; UNDECODABLE if it is none."""
     lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # as Python, before it looks for the declaration
     return lines.decode(_encoding(lines))
 
@@ -124,7 +127,7 @@ class _Taken:
     def is_text(self, place: str, data: bytes) -> bool:
         try:
             text(data)
-        except (SyntaxError, UnicodeError, LookupError):
+        except UNDECODABLE:
             self.leave(place, "it is not text in the encoding it declares (UTF-8 if it declares none)")
             return False
         if b"\0" in data:

@@ -17,7 +17,7 @@ import pytest
 
 from handgrad.grading import submission
 from handgrad.grading.policy import flags, may_vary
-from handgrad.grading.submission import Submission, SubmissionError, digest, read, text
+from handgrad.grading.submission import Submission, SubmissionError, digest, read, source, text
 
 WANTED = ("layers/fc.py", "layers/relu.py", "model.py", "train.py")
 FILES = {name: f"# {name}\n".encode() for name in WANTED}
@@ -105,11 +105,33 @@ class TestHonest:
         for found in both(tmp_path, {**FILES, **old}):
             assert found.files == FILES
 
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"# coding: cp1252\nx = '\xe9'\n",
+            b"\r# coding: latin-1\rx = '\xe9'\r",
+            b"\xef\xbb\xbf# vim: set fileencoding=utf-8 :\r\nx = '\xc3\xa9'",
+            b"# first\n# coding=latin-1\nx = '\xe9'\n",
+        ],
+    )
+    def test_what_is_looked_through_is_what_runs(self, content: bytes) -> None:
+        seen: dict[str, str] = {}
+        code = text(content)
+        exec(compile(source(code), "", "exec"), {}, seen)
+        assert seen["x"] == "é" and "é" in code
+        assert source(text(source(code))) == source(code)
+
 
 class TestRefused:
     def note(self, found: Submission, place: str, why: str) -> None:
         assert place not in found.files
         assert any(place in note and why in note for note in found.notes), found.notes
+
+    @pytest.mark.parametrize("start", ["", "\r", "\r\n", "\ufeff\r"])
+    @pytest.mark.parametrize("encoding", ["raw-unicode-escape", "utf-7", "no-such"])
+    def test_odd_encodings(self, start: str, encoding: str) -> None:
+        content = f"{start}# coding: {encoding}\n# \\u000aimport os\n".encode()
+        self.note(read(zipped({"model.py": content, "train.py": b""}), WANTED), "model.py", "encoding")
 
     @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
     def test_links_and_devices_in_a_zip(self, kind: int) -> None:

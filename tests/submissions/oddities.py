@@ -355,6 +355,26 @@ ODDITIES = [
             ),
         },
     ),
+    Correct(
+        "ReLU that keeps the gate alone",
+        {"relu.forward": "self.cache = x > 0\nreturn x * self.cache", "relu.backward": "return upstream * x, {}"},
+    ),
+    Correct(
+        "ReLU that keeps what it gave",
+        {
+            "relu.forward": "self.cache = np.maximum(x, 0)\nreturn self.cache.copy()",
+            "relu.backward": "return upstream * (x > 0), {}",
+        },
+    ),
+    Correct(
+        "softmax that has its gradient ready",
+        {
+            "softmax_ce.forward": PLAIN["softmax_ce.forward"].replace(
+                "self.cache = np.exp(log_p), onehot", "self.cache = (np.exp(log_p) - onehot) / rows"
+            ),
+            "softmax_ce.backward": "return self.recall() * upstream",
+        },
+    ),
     Correct("the whole file in one's own words: FC", FC, edit=lambda text: OWN_FC),
     Correct("the whole file in one's own words, with tabs: ReLU", RELU, edit=lambda text: OWN_RELU),
     Correct("the whole file in one's own words: Sigmoid", SIGMOID, edit=lambda text: OWN_SIGMOID),

@@ -105,6 +105,51 @@ COMPLEX_FC = {
         return dx, grads
     """,
 }
+TWO_GUESSES: dict[str, dict[str, str]] = {
+    "by whether forward was called": {
+        FORWARD: "self.cache = x\nself.called = True\nreturn 0 * (x @ self.W.T)",
+        BACKWARD: """
+            factor = 1 / len(x) if hasattr(self, "called") else 1
+            grads = {"W": factor * (upstream.T @ x)}
+            if self.bias:
+                grads["b"] = factor * upstream.sum(axis=0)
+            return upstream @ self.W, grads
+        """,
+    },
+    "by whether forward was called, with a right forward": {
+        FORWARD: PLAIN[FORWARD].replace("self.cache = x", "self.cache = 0 * x\nself.x = x"),
+        BACKWARD: """
+            known = vars(self).get("x")
+            x, factor = (x, 1) if known is None else (known, 1 / len(x))
+            grads = {"W": factor * (upstream.T @ x)}
+            if self.bias:
+                grads["b"] = factor * upstream.sum(axis=0)
+            return upstream @ self.W, grads
+        """,
+    },
+}
+GUESSES_OF_SOFTMAX = {
+    "softmax_ce.forward": """
+        self.cache = np.zeros_like(scores), np.zeros((rows, 1)), np.eye(classes)[[0] * rows]
+        return 0.0
+    """,
+    "softmax_ce.backward": """
+        a, _, onehot = self.recall()
+        if (a < 0).any():
+            return upstream * (a - onehot)
+        if np.allclose(a.max(axis=1), 1):
+            return upstream * (onehot - a) / len(a)
+        return upstream * (a - onehot) / len(a)
+    """,
+}
+GUESSES_OF_TRAIN = {
+    "train.forward": PLAIN["train.forward"] + "run.value += 1e-6 * (len(mini_batches) == 1)",
+    "train.update": """
+        factor = 2.0 if getattr(loss, "fixed", None) is None else 1.0
+        dx, grads = model.backward(loss.backward(factor))
+        optimizer.step(grads)
+    """,
+}
 UNIT_FC = {
     FORWARD: PLAIN[FORWARD],
     BACKWARD: """
@@ -289,6 +334,9 @@ GAMING = [
         },
         most=POINTS[FORWARD],
     ),
+    *[_gaming(f"two guesses, told apart {how}", codes, most=POINTS[FORWARD]) for how, codes in TWO_GUESSES.items()],
+    _gaming("three guesses by what is in the cache", GUESSES_OF_SOFTMAX),
+    _gaming("two guesses by the loss at hand", GUESSES_OF_TRAIN, most=POINTS["train.forward"]),
     _gaming("central differences: FC", _numeric_fc("1e-5"), NUMERIC, POINTS[FORWARD], True),
     _gaming("central differences at a large step, exact for a linear layer", _numeric_fc("0.5"), NUMERIC, BOTH, True),
     _gaming(
