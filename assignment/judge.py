@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from handgrad.assignment.probes import ALONE, BESIDE, Probe, attempts
+from handgrad.assignment.probes import Probe, attempts
 from handgrad.assignment.words import about, missing
 from handgrad.checking.report import told_apart
 from handgrad.params import Array
@@ -76,10 +76,8 @@ def judged(
     allows_single: bool = False,
 ) -> Verdict:
     """The verdict on one attempt at a probe: the first of that kind which came to its end, or else the very first."""
-    kinds = [own for own, _ in probe.attempts()]
-    wanted = kind if kind != BESIDE or kind in kinds else ALONE
     given, right = ({one.number: one.arrays for one in attempts(arrays)} for arrays in (answer, expected))
-    numbers = [number for number, own in enumerate(kinds) if own == wanted and number in given]
+    numbers = [number for number, (own, _) in enumerate(probe.attempts()) if own == kind and number in given]
     number = numbers[0] if numbers else 0
     if number not in given:
         return Verdict(False, "it raised an error")

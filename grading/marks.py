@@ -48,6 +48,8 @@ class Asked:
     def _counted(self, i: int, kind: str) -> Verdict:
         """The verdict on an attempt of that kind; on the first one where that is right, or the other tells nothing."""
         first, other = self._verdict(i, ""), self._verdict(i, kind)
+        if kind == BESIDE and not other.right:
+            other = self._verdict(i, ALONE)
         if self.probes[i].kind in WITH_CACHE and (first.right or (other.right and not self.hangs_on_cache)):
             return first
         return other

@@ -82,18 +82,14 @@ BUGS = [
         spreads=True,
     ),
     Bug(
-        "x for y",
-        BACKWARD,
-        "return upstream * x * (1 - x), {}",
-        r"\bx\b|output|\by\b|cache",
-        beside={
-            FORWARD: """
-            z = np.exp(-np.abs(x))
-            self.cache = x.copy()
-            return np.where(x >= 0, 1, z) / (1 + z)
+        "x kept for y",
+        FORWARD,
+        """
+        z = np.exp(-np.abs(x))
+        self.cache = x.copy()
+        return np.where(x >= 0, 1, z) / (1 + z)
         """,
-            BACKWARD: "x = self.cache\nreturn upstream * x * (1 - x), {}",
-        },
+        r"self.cache does not hold the output y",
     ),
     Bug("1 - y forgotten", BACKWARD, "return upstream * y, {}", r"1 - y|\(1 ?-|factor|y \* \(1|times y"),
     Bug("y forgotten", BACKWARD, "return upstream * (1 - y), {}", r"\by\b|factor"),
