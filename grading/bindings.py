@@ -10,6 +10,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -24,10 +25,33 @@ def words(text: str) -> frozenset[str]:
 LIBRARIES = words("numpy scipy math operator functools itertools random")
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 CALLED_FROM_OUTSIDE = words("forward backward __init__ __call__")
-SAME = 8
-"""So many functions of one name are looked at, those furthest down."""
-BOUND = 200
-"""So many bindings of one name are looked at, those furthest down."""
+MOST_WORK = 200_000
+"""So many looks at a node are taken in one file; those handed in take a twentieth of it."""
+MOST_SHOWN = 60
+"""So many nodes an expression has that is told as it is written."""
+MOST_TEXT = 200
+
+
+class TooInvolved(Exception):
+    """The code was made so that following it would take too long."""
+
+
+class Work:
+    """What may still be looked at, so that no file keeps the reader busy: TooInvolved when it is used up."""
+
+    def __init__(self) -> None:
+        self.left = MOST_WORK
+
+    def spend(self, count: int = 1) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise TooInvolved
+
+    def walk(self, node: ast.AST) -> Iterator[ast.AST]:
+        """ast.walk, of what may still be looked at."""
+        for part in ast.walk(node):
+            self.spend()
+            yield part
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,8 @@ class Place:
 class Bindings:
     """The names, functions and imports of a file."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, work: Work) -> None:
+        self.work = work
         self.place: dict[ast.AST, Place] = {}
         self.imported: dict[str, str] = {}
         """The package that each imported name is from."""
@@ -101,6 +126,7 @@ class Bindings:
         stack: list[tuple[ast.AST, Place]] = [(tree, Place())]
         while stack:
             node, place = stack.pop()
+            self.work.spend()
             self.place[node] = place
             yield node
             inner = place
@@ -189,19 +215,17 @@ class Bindings:
             self._define(name_of(target), value)
 
     def _add(self, key: Key, binding: Binding) -> None:
-        known = self.bound.setdefault(key, [])
-        if len(known) < BOUND:
-            known.append(binding)
+        self.work.spend()
+        self.bound.setdefault(key, []).append(binding)
 
     def _define(self, name: str, function: Function) -> None:
-        same = self.functions.setdefault(name, [])
-        if len(same) < SAME:
-            same.append(function)
+        self.functions.setdefault(name, []).append(function)
 
     def _hand_over(self, call: ast.Call) -> None:
         """Binds the parameters of the file's functions to what the call gives them."""
         functions = self.functions.get(name_of(call.func), [])
         for called in [call.func] if isinstance(call.func, ast.Lambda) else functions:
+            self.work.spend(1 + len(call.args))
             names = [argument.arg for argument in (*called.args.posonlyargs, *called.args.args)]
             if names[:1] in (["self"], ["cls"]) and not (call.args and name_of(call.args[0]) == names[0]):
                 names = names[1:]
@@ -230,7 +254,7 @@ class Bindings:
         if isinstance(function, ast.Lambda):
             self._add((function, "return"), Binding(function.body))
         else:
-            for node in ast.walk(function):
+            for node in self.work.walk(function):
                 if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
                     self._add((function, "return"), Binding(node.value))
 
@@ -269,3 +293,13 @@ def word_of(node: ast.AST) -> str:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     return name_of(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+
+
+def shown(node: ast.expr) -> str:
+    """The expression as one tells of it: as it is written, if that is short."""
+    if next(islice(ast.walk(node), MOST_SHOWN, None), None) is None:
+        try:
+            return ast.unparse(node)[:MOST_TEXT]
+        except ValueError:  # an integer of more digits than Python writes
+            pass
+    return f"{name_of(node.func)}(...)" if isinstance(node, ast.Call) else f"... {name_of(node)}".rstrip()

@@ -16,7 +16,7 @@ import ast
 from collections.abc import Iterator
 from itertools import combinations, zip_longest
 
-from handgrad.grading.bindings import Binding, Key, name_of, root_of, word_of, words
+from handgrad.grading.bindings import Binding, Key, TooInvolved, name_of, root_of, word_of, words
 from handgrad.grading.origins import Kind, Origins
 
 NONLINEAR = words("""
@@ -30,8 +30,6 @@ BENT = words("maximum minimum fmax fmin clip abs absolute fabs max min where")
 SUMS = words("add subtract sub sum fsum __add__ __radd__ __sub__ __rsub__ iadd isub")
 TINY = 1e-3
 """A constant at most this large that something is divided by looks like a difference's step."""
-MANY = 20
-"""So many calls of one function, and so many arguments of each, are compared with each other."""
 
 
 class Differences:
@@ -39,8 +37,20 @@ class Differences:
 
     def __init__(self, origins: Origins) -> None:
         self.origins = origins
+        self.work = origins.work
+        self._open = 0
+        """How many names are being followed: what is found meanwhile may lack what they are bound to."""
+        self._shifted: dict[tuple[ast.expr, bool], bool] = {}
         self._shifted_names: dict[Key, bool] = {}
-        self._inputs: dict[Key, bool] = {}
+        self._steps: dict[tuple[ast.expr, bool], bool] = {}
+        self._inputs: dict[ast.AST, bool] = {}
+        self._input_names: dict[Key, bool] = {}
+        self._near_one: dict[ast.expr, bool] = {}
+        self._masked: dict[ast.expr, bool] = {}
+        self._summed: dict[ast.expr, frozenset[str]] = {}
+        self._scales: dict[ast.expr, tuple[float, str]] = {}
+        self._texts: dict[ast.expr, str] = {}
+        self._own: dict[ast.Call, bool] = {}
         self._bound_in: dict[ast.AST, set[str]] = {}
 
     def found(self, nodes: set[ast.AST], is_backward: bool) -> Iterator[tuple[int, str]]:
@@ -56,7 +66,7 @@ class Differences:
                     name = name_of(node.func) or "a function"
                     calls.setdefault((self.origins.place[node].unit, name), []).append(node)
         for (_, name), same in calls.items():
-            if any(self._differ(one, other, is_backward) for one, other in combinations(same[:MANY], 2)):
+            if any(self._differ(one, other, is_backward) for one, other in combinations(same, 2)):
                 yield min(call.lineno for call in same), f"calls {name} at two points that differ by something added"
 
     def _about(self, node: ast.BinOp | ast.AugAssign | ast.Call, is_backward: bool) -> Iterator[str]:
@@ -97,6 +107,12 @@ class Differences:
 
     def _is_own(self, call: ast.Call) -> bool:
         """Whether the file's own function is called, or handed on: f(x), self.f(x), np.vectorize(f)(x), map(f, x)."""
+        if call not in self._own:
+            self.work.spend(len(call.args) + len(call.keywords))
+            self._own[call] = self._is_own_call(call)
+        return self._own[call]
+
+    def _is_own_call(self, call: ast.Call) -> bool:
         function, origins = call.func, self.origins
         if any(isinstance(one, ast.Lambda) or self._names_function(one) for one in self._arguments(call)):
             return True
@@ -124,6 +140,15 @@ class Differences:
 
     def is_shifted(self, node: ast.expr, even_by_number: bool) -> bool:
         """Whether a step was added somewhere in it, outside of the functions that it calls in turn."""
+        self.work.spend()
+        known = self._shifted.get((node, even_by_number))
+        if known is None:
+            known = self._is_shifted(node, even_by_number)
+            if not self._open:
+                self._shifted[node, even_by_number] = known
+        return known
+
+    def _is_shifted(self, node: ast.expr, even_by_number: bool) -> bool:
         match node:
             case ast.Lambda():
                 return False
@@ -150,8 +175,15 @@ class Differences:
             self.is_shifted(part, even_by_number) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)
         )
 
-    def _is_near_one(self, node: ast.expr, depth: int = 4) -> bool:
+    def _is_near_one(self, node: ast.expr) -> bool:
         """Whether it is a constant near one, one and something small, or a table of factors: 1.001, 1 + h, (0.5, 2)."""
+        self.work.spend()
+        if node not in self._near_one:
+            self._near_one[node] = False  # bound to itself
+            self._near_one[node] = self._is_factor(node)
+        return self._near_one[node]
+
+    def _is_factor(self, node: ast.expr) -> bool:
         factor = self.origins.number(node)
         if factor is not None:
             return 0 < abs(factor - 1) < 0.1
@@ -165,16 +197,20 @@ class Differences:
                 sides = (node.left, node.right)
                 steps = [side for side in sides if self.origins.kind(side) == Kind.STEP]
                 return len(steps) == 1 and any(self.origins.number(side) == 1 for side in sides)
-            case ast.Name() if (
-                depth and self.origins.kind(node) != Kind.DATA and (value := self._definition(node)) is not None
-            ):
-                return isinstance(value, ast.Tuple | ast.List | ast.BinOp | ast.Call | ast.Name) and self._is_near_one(
-                    value, depth - 1
-                )
+            case ast.Name() if self.origins.kind(node) != Kind.DATA and (value := self._definition(node)) is not None:
+                is_kind = isinstance(value, ast.Tuple | ast.List | ast.BinOp | ast.Call | ast.Name)
+                return is_kind and self._is_near_one(value)
         return False
 
-    def _is_masked(self, node: ast.expr, depth: int = 4) -> bool:
+    def _is_masked(self, node: ast.expr) -> bool:
         """Whether it is data of which a part is made zero that is chosen without looking at it."""
+        self.work.spend()
+        if node not in self._masked:
+            self._masked[node] = False  # bound to itself
+            self._masked[node] = self._is_partly_zero(node)
+        return self._masked[node]
+
+    def _is_partly_zero(self, node: ast.expr) -> bool:
         kind = self.origins.kind
         match node:
             case ast.Call(args=[condition, *branches]) if name_of(node.func) == "where" and len(branches) == 2:
@@ -203,9 +239,7 @@ class Differences:
                     one.index is None and one.value and kind(one.value) == Kind.DATA
                     for one in self.origins.bindings(node)
                 )
-                return (is_zeroed and has_data) or (
-                    depth > 0 and value is not None and self._is_masked(value, depth - 1)
-                )
+                return (is_zeroed and has_data) or (value is not None and self._is_masked(value))
         return False
 
     def _is_chosen(self, node: ast.expr) -> bool:
@@ -215,12 +249,9 @@ class Differences:
 
     def _adds_step(self, parts: list[ast.expr], even_by_number: bool) -> bool:
         parts = [one for part in parts for one in (part.elts if isinstance(part, ast.List | ast.Tuple) else [part])]
-        return any(
-            self._is_step(step, even_by_number) and self.origins.kind(other) == Kind.DATA and self._is_input(other)
-            for step in parts
-            for other in parts
-            if other is not step
-        )
+        steps = [one for one in parts if self._is_step(one, even_by_number)]
+        inputs = [one for one in parts if self.origins.kind(one) == Kind.DATA and self._is_input(one)] if steps else []
+        return any(step is not other for step in steps for other in inputs[:2])
 
     def _is_shifted_key(self, key: Key | None) -> bool:
         """Whether a step was added to what a name is bound to, or a function returns."""
@@ -229,7 +260,9 @@ class Differences:
         known = self._shifted_names.get(key)
         if known is None:
             self._shifted_names[key] = False  # bound to itself, which adds nothing
+            self._open += 1
             known = any(self._is_shift(key, binding) for binding in self.origins.bound.get(key, []))
+            self._open -= 1
             self._shifted_names[key] = known
         return known
 
@@ -251,6 +284,13 @@ class Differences:
 
     def _is_step(self, node: ast.expr, even_by_number: bool) -> bool:
         """Whether it is made of constants that are no whole numbers, or has such a factor that is no plain number."""
+        self.work.spend()
+        if (node, even_by_number) not in self._steps:
+            self._steps[node, even_by_number] = False  # a product of itself
+            self._steps[node, even_by_number] = self._is_a_step(node, even_by_number)
+        return self._steps[node, even_by_number]
+
+    def _is_a_step(self, node: ast.expr, even_by_number: bool) -> bool:
         kind = self.origins.kind(node)
         if kind in (Kind.STEP, Kind.UNIT):
             return even_by_number or self.origins.number(node) is None
@@ -272,28 +312,34 @@ class Differences:
                 )
         return False
 
-    def _is_input(self, node: ast.expr) -> bool:
+    def _is_input(self, node: ast.AST) -> bool:
         """Whether no function that is not linear comes into it."""
-        for part in ast.walk(node):
-            if isinstance(part, ast.Call) and self._is_of(part, NOT_AN_INPUT):
-                return False
-            key = self.origins.key(part) if isinstance(part, ast.Name) else None
-            if key is not None and not self._is_input_key(key):
-                return False
-        return True
+        self.work.spend()
+        known = self._inputs.get(node)
+        if known is None:
+            key = self.origins.key(node) if isinstance(node, ast.Name) else None
+            is_bent = isinstance(node, ast.Call) and self._is_of(node, NOT_AN_INPUT)
+            known = not is_bent and (key is None or self._is_input_key(key))
+            known = known and all(map(self._is_input, ast.iter_child_nodes(node)))
+            if not self._open:
+                self._inputs[node] = known
+        return known
 
     def _is_input_key(self, key: Key) -> bool:
-        if key not in self._inputs:
-            self._inputs[key] = True  # bound to itself, which adds nothing
+        if key not in self._input_names:
+            self._input_names[key] = True  # bound to itself, which adds nothing
+            self._open += 1
             values = [binding.value for binding in self.origins.bound[key] if binding.value is not None]
-            self._inputs[key] = all(map(self._is_input, values))
-        return self._inputs[key]
+            self._input_names[key] = all(map(self._is_input, values))
+            self._open -= 1
+        return self._input_names[key]
 
     # Differences.
 
     def _differ(self, one: ast.Call, other: ast.Call, is_backward: bool) -> bool:
         """Whether two calls of one function look like two evaluations of a difference."""
-        pairs = list(zip_longest(self._arguments(one)[:MANY], self._arguments(other)[:MANY]))
+        pairs = list(zip_longest(self._arguments(one), self._arguments(other)))
+        self.work.spend(2 + 4 * len(pairs))
         if any(left is None or right is None for left, right in pairs):
             return False
         is_own = self._is_own(one)
@@ -303,67 +349,97 @@ class Differences:
                 return True
         for left, right in pairs:
             ours, theirs = self._summands(left), self._summands(right)
-            if len(ours) == len(theirs) == 1 or ast.dump(left) == ast.dump(right):
+            self.work.spend(len(ours) + len(theirs))
+            if len(ours) == len(theirs) == 1 or self._text(left) == self._text(right):
                 continue
             if ours == theirs or (is_own and is_backward and ours & theirs):
                 return self._resolved(left) != self._resolved(right)
         if not (is_own and is_backward and len(pairs) > 1):
             return False
-        same = [ast.dump(left) == ast.dump(right) for left, right in pairs]
+        same = [self._text(left) == self._text(right) for left, right in pairs]
         kinds = [{self.origins.kind(left), self.origins.kind(right)} for left, right in pairs]
         return any(is_same and Kind.DATA in kind for is_same, kind in zip(same, kinds, strict=True)) and any(
             not is_same and not kind & {Kind.DATA, Kind.COUNT} for is_same, kind in zip(same, kinds, strict=True)
         )
 
-    def _resolved(self, node: ast.expr, depth: int = 4) -> str:
-        found = self._definition(node) if depth else None
-        return self._resolved(found, depth - 1) if found else ast.unparse(node)
+    def _resolved(self, node: ast.expr) -> str:
+        seen: set[ast.expr] = set()
+        while node not in seen and (found := self._definition(node)) is not None:
+            self.work.spend()
+            seen.add(node)
+            node = found
+        return self._text(node)
+
+    def _text(self, node: ast.expr) -> str:
+        """The code of an expression, by which two are the same."""
+        if node not in self._texts:
+            self.work.spend(5 * self.origins.sizes.get(node, 1))
+            try:
+                self._texts[node] = ast.unparse(node)
+            except ValueError:  # an integer of more digits than Python writes
+                raise TooInvolved from None
+        return self._texts[node]
 
     def _definition(self, node: ast.expr) -> ast.expr | None:
         """What a name that is bound once in its function is bound to."""
         bindings = self.origins.bindings(node) if isinstance(node, ast.Name) else []
         return bindings[0].value if len(bindings) == 1 and bindings[0].index is None else None
 
-    def _summands(self, node: ast.expr, depth: int = 6) -> frozenset[str]:
+    def _summands(self, node: ast.expr) -> frozenset[str]:
         """What is added up to the expression, without signs and constant factors; itself, if it is no sum."""
+        self.work.spend()
+        if node not in self._summed:
+            self._summed[node] = frozenset()  # bound to itself, which adds nothing
+            self._summed[node] = self._added(node)
+            self.work.spend(len(self._summed[node]))
+        return self._summed[node]
+
+    def _added(self, node: ast.expr) -> frozenset[str]:
         match node:
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-                return self._summands(node.operand, depth)
-            case ast.BinOp(op=ast.Add() | ast.Sub()) if depth:
+                return self._summands(node.operand)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
                 if Kind.COUNT not in (self.origins.kind(node.left), self.origins.kind(node.right)):
-                    return self._summands(node.left, depth - 1) | self._summands(node.right, depth - 1)
+                    return self._summands(node.left) | self._summands(node.right)
             case ast.BinOp(op=ast.Mult()) if self.origins.number(node.left) is not None:
-                return self._summands(node.right, depth)
+                return self._summands(node.right)
             case ast.BinOp(op=ast.Mult() | ast.Div()) if self.origins.number(node.right) is not None:
-                return self._summands(node.left, depth)
-            case ast.Name() if depth and (value := self._definition(node)) is not None:
+                return self._summands(node.left)
+            case ast.Name() if (value := self._definition(node)) is not None:
                 if isinstance(value, ast.BinOp | ast.UnaryOp | ast.Name):
-                    return self._summands(value, depth - 1)
-        return frozenset([ast.unparse(node)])
+                    return self._summands(value)
+        return frozenset([self._text(node)])
 
-    def _scaled(self, node: ast.expr, depth: int = 6) -> tuple[float, str]:
+    def _scaled(self, node: ast.expr) -> tuple[float, str]:
         """The factor and what it multiplies, data; (1, "") where that is none."""
+        self.work.spend()
+        if node not in self._scales:
+            self._scales[node] = 1, ""  # bound to itself
+            self._scales[node] = self._factored(node)
+        return self._scales[node]
+
+    def _factored(self, node: ast.expr) -> tuple[float, str]:
         number = self.origins.number
         match node:
-            case ast.UnaryOp(op=ast.USub()) if depth:
-                factor, what = self._scaled(node.operand, depth - 1)
+            case ast.UnaryOp(op=ast.USub()):
+                factor, what = self._scaled(node.operand)
                 return -factor, what
-            case ast.BinOp(op=ast.Mult(), left=left, right=right) if depth:
+            case ast.BinOp(op=ast.Mult(), left=left, right=right):
                 for one, other in ((left, right), (right, left)):
                     if (by := number(one)) is not None:
-                        factor, what = self._scaled(other, depth - 1)
+                        factor, what = self._scaled(other)
                         return by * factor, what
-            case ast.BinOp(op=ast.Div(), left=left, right=right) if depth and (by := number(right)):
-                factor, what = self._scaled(left, depth - 1)
+            case ast.BinOp(op=ast.Div(), left=left, right=right) if by := number(right):
+                factor, what = self._scaled(left)
                 return factor / by, what
-            case ast.BinOp(op=ast.Add(), left=left, right=right) if depth:
-                (factor, what), (more, same) = self._scaled(left, depth - 1), self._scaled(right, depth - 1)
+            case ast.BinOp(op=ast.Add(), left=left, right=right):
+                (factor, what), (more, same) = self._scaled(left), self._scaled(right)
                 if what == same:
                     return factor + more, what
-            case ast.Name() if depth and (value := self._definition(node)) is not None:
+            case ast.Name() if (value := self._definition(node)) is not None:
                 if isinstance(value, ast.BinOp | ast.UnaryOp | ast.Name):
-                    return self._scaled(value, depth - 1)
-        return 1, ast.unparse(node) if self.origins.kind(node) == Kind.DATA else ""
+                    return self._scaled(value)
+        return 1, self._text(node) if self.origins.kind(node) == Kind.DATA else ""
 
     # Loops and steps.
 
@@ -371,7 +447,7 @@ class Differences:
         loops = self.origins.place[call].loops
         if not loops:
             return False
-        named = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+        named = {node.id for node in self.work.walk(call) if isinstance(node, ast.Name)}
         return not named & self._bound_by(loops[-1])
 
     def _bound_by(self, loop: ast.AST) -> set[str]:
@@ -379,7 +455,7 @@ class Differences:
         if loop not in self._bound_in:
             self._bound_in[loop] = {
                 node.arg if isinstance(node, ast.arg) else node.id
-                for node in ast.walk(loop)
+                for node in self.work.walk(loop)
                 if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
             }
         return self._bound_in[loop]
@@ -409,4 +485,8 @@ class Differences:
 
 def _names_sum(function: ast.expr) -> bool:
     """Whether it adds: np.add, np.subtract.outer, operator.add."""
-    return any(word in SUMS for word in ast.unparse(function).split("."))
+    while isinstance(function, ast.Attribute):
+        if function.attr in SUMS:
+            return True
+        function = function.value
+    return name_of(function) in SUMS

@@ -13,11 +13,11 @@ difference  functions called at shifted points or unit vectors, divisions by a s
 from __future__ import annotations
 
 import ast
-import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from handgrad.grading.bindings import Function, name_of, root_of, word_of, words
+from handgrad.grading.bindings import Function, TooInvolved, Work, name_of, root_of, shown, word_of, words
 from handgrad.grading.differences import Differences
 from handgrad.grading.origins import Origins
 
@@ -49,15 +49,23 @@ ARITHMETIC = frozenset(
 )
 
 
-def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """What stands out in the file, each with its line."""
-    tree = Aliases(tree).visit(tree)
-    origins = Origins(ast.fix_missing_locations(Operators(tree).visit(tree)))
+MOST_NODES = 20_000
+"""So many nodes a file has that is followed; those handed in have a tenth of them."""
+
+
+def numeric(tree: ast.Module, work: Work) -> Iterator[tuple[int, str]]:
+    """What stands out in the file, each with its line. TooInvolved where it cannot be followed to its end."""
+    size = sum(1 for _ in islice(ast.walk(tree), MOST_NODES))
+    work.spend(size)
+    if size == MOST_NODES:
+        raise TooInvolved
+    tree = Aliases(tree, work).visit(tree)
+    origins = Origins(ast.fix_missing_locations(Operators(tree).visit(tree)), work)
     backward = _reached(origins, {"backward"})
     hooks = {name for name in origins.functions if name.startswith("__")}
     forward = [function for function in _reached(origins, {"forward", *hooks}) if function not in set(backward)]
     functions = {function for same in origins.functions.values() for function in same}
-    idle = _nodes(functions - {*backward, *forward}) - _nodes({*backward, *forward})
+    idle = _nodes(functions - {*backward, *forward}, work) - _nodes([*backward, *forward], work)
     for node in origins.place:
         if node not in idle:
             for what in (
@@ -69,17 +77,19 @@ def numeric(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield getattr(node, "lineno", 1), what
     for function in backward:
         via = "" if getattr(function, "name", "") == "backward" else f" (in {_called(function)})"
-        for node in ast.walk(function):
+        for node in work.walk(function):
             yield from ((getattr(node, "lineno", 1), f"backward {what}{via}") for what in _forward(node))
     differences = Differences(origins)
-    for who, nodes in (("backward", _nodes(backward)), ("forward", _nodes(forward) - _nodes(backward))):
+    behind = _nodes(backward, work)
+    for who, nodes in (("backward", behind), ("forward", _nodes(forward, work) - behind)):
         yield from ((line, f"{who} {what}") for line, what in differences.found(nodes, who == "backward"))
 
 
 class Aliases(ast.NodeTransformer):
     """Writes np.exp for a name that is bound to it and to nothing else, and likewise for an attribute of self."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, work: Work) -> None:
+        self.work = work
         nodes = list(ast.walk(tree))
         imported = {
             alias.asname or alias.name.split(".")[0]
@@ -98,13 +108,22 @@ class Aliases(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         meant = self.meant.get(node.id) if isinstance(node.ctx, ast.Load) else None
-        return node if meant is None else ast.copy_location(copy.deepcopy(meant), node)
+        return node if meant is None else self._copied(meant, node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if not (_is_of_self(node) and isinstance(node.ctx, ast.Load)):
             return self.generic_visit(node)
         meant = self.meant.get(f"self.{node.attr}") or self.meant.get(node.attr)  # bound in the class's body
-        return node if meant is None else ast.copy_location(copy.deepcopy(meant), node)
+        return node if meant is None else self._copied(meant, node)
+
+    def _copied(self, meant: ast.expr, node: ast.expr) -> ast.expr:
+        """The dotted name again, where `node` stands."""
+        self.work.spend(3)
+        if isinstance(meant, ast.Attribute):
+            copied: ast.expr = ast.Attribute(self._copied(meant.value, node), meant.attr, ast.Load())
+        else:
+            copied = ast.Name(name_of(meant), ast.Load())
+        return ast.copy_location(copied, node)
 
 
 def _pairs(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -167,11 +186,11 @@ class Operators(ast.NodeTransformer):
         return node
 
 
-def _nodes(functions: list[Function] | set[Function]) -> set[ast.AST]:
+def _nodes(functions: Iterable[Function], work: Work) -> set[ast.AST]:
     found: set[ast.AST] = set()
     for function in functions:
         if function not in found:
-            found.update(ast.walk(function))
+            found.update(work.walk(function))
     return found
 
 
@@ -193,7 +212,7 @@ def _reached(origins: Origins, start: set[str]) -> list[Function]:
             for binding in origins.bound.get(key, [])
             if (value := binding.value) is not None and _hands_on(value, origins)
         ]
-        for node in (node for body in (*functions, *other_names) for node in ast.walk(body)):
+        for node in (node for body in (*functions, *other_names) for node in origins.work.walk(body)):
             word = word_of(node)
             if word and word not in seen:
                 seen.add(word)
@@ -203,10 +222,10 @@ def _reached(origins: Origins, start: set[str]) -> list[Function]:
 
 def _hands_on(value: ast.expr, origins: Origins) -> bool:
     """Whether a function of the file is named in it without being called."""
-    called = {node.func for node in ast.walk(value) if isinstance(node, ast.Call)}
+    nodes = list(origins.work.walk(value))
+    called = {node.func for node in nodes if isinstance(node, ast.Call)}
     return any(
-        isinstance(node, ast.Lambda) or (node not in called and word_of(node) in origins.functions)
-        for node in ast.walk(value)
+        isinstance(node, ast.Lambda) or (node not in called and word_of(node) in origins.functions) for node in nodes
     )
 
 
@@ -277,7 +296,7 @@ def _arithmetic(node: ast.AST, origins: Origins) -> Iterator[str]:
         yield f"defines its own numbers: {node.name}"
     elif word_of(node) in ARITHMETIC:
         yield f"defines its own numbers, or uses {word_of(node)}"
-    elif isinstance(node, ast.ClassDef) and _returns_own_kind(node):
+    elif isinstance(node, ast.ClassDef) and _returns_own_kind(node, origins.work):
         yield f"defines its own numbers: methods of {node.name} make new ones"
     elif isinstance(node, ast.Call) and name_of(node.func) in ("append", "push", "insert", "appendleft"):
         for argument in node.args:
@@ -286,17 +305,21 @@ def _arithmetic(node: ast.AST, origins: Origins) -> Iterator[str]:
                 yield "keeps a list of functions, as a tape does"
 
 
-def _returns_own_kind(node: ast.ClassDef) -> bool:
+def _returns_own_kind(node: ast.ClassDef, work: Work) -> bool:
     """Whether two methods or more return a new one of the class, as those of numbers do."""
-    own = (node.name, "type(self)", "self.__class__")
-    returned = [
-        sum(
-            isinstance(part, ast.Return) and isinstance(part.value, ast.Call) and ast.unparse(part.value.func) in own
-            for part in ast.walk(method)
-        )
-        for method in node.body
-    ]
-    return sum(map(bool, returned)) > 1
+    return sum(any(_is_new(part, node.name) for part in work.walk(method)) for method in node.body) > 1
+
+
+def _is_new(node: ast.AST, name: str) -> bool:
+    """Whether it returns a new one of the class: name(...), type(self)(...), self.__class__(...)."""
+    match node:
+        case ast.Return(value=ast.Call(func=ast.Name(id=called))):
+            return called == name
+        case ast.Return(value=ast.Call(func=ast.Call(func=ast.Name(id="type"), args=[ast.Name(id="self")]))):
+            return True
+        case ast.Return(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="__class__"))):
+            return True
+    return False
 
 
 def _library(node: ast.AST, origins: Origins) -> Iterator[str]:
@@ -308,9 +331,9 @@ def _library(node: ast.AST, origins: Origins) -> Iterator[str]:
     elif isinstance(node, ast.Attribute) and (
         node.attr in ("deriv", "derivative") or (node.attr in LIBRARY and _of_library(node, origins))
     ):
-        yield f"uses {ast.unparse(node)}, which helps to differentiate numerically"
+        yield f"uses {shown(node)}, which helps to differentiate numerically"
     elif isinstance(node, ast.Call) and name_of(node.func) == "getattr" and _is_put_together(node, origins):
-        yield f"puts a name together: {ast.unparse(node)}"
+        yield f"puts a name together: {shown(node)}"
 
 
 def _is_put_together(call: ast.Call, origins: Origins) -> bool:

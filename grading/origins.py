@@ -6,7 +6,7 @@ import ast
 import builtins
 from enum import IntEnum
 
-from handgrad.grading.bindings import Binding, Bindings, Key, name_of, root_of, words
+from handgrad.grading.bindings import Binding, Bindings, Key, Work, name_of, root_of, words
 
 SHAPES = words("shape ndim size dtype itemsize nbytes")
 BLANKS = words("zeros ones empty zeros_like ones_like empty_like len range ndindex")
@@ -14,8 +14,6 @@ UNITS = words("""
     eye identity diag diagflat roll bincount insert pad kron tri tril triu concatenate hstack vstack stack block delete
     append fromfunction choose select standard_normal normal randn rand random uniform integers randint choice
 """)
-PASSES = 20
-"""Enough for names that are bound to each other in any order that occurs; code made to need more is not followed."""
 
 
 class Kind(IntEnum):
@@ -34,19 +32,74 @@ class Kind(IntEnum):
 class Origins(Bindings):
     """The bindings of a file, and what its expressions are made of."""
 
-    def __init__(self, tree: ast.Module) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: ast.Module, work: Work) -> None:
+        super().__init__(tree, work)
         self._numbers: dict[Key, float | None] = {}
+        self._is_settled = False
+        self._open = 0
+        """How many names are being followed: what is found meanwhile may lack what they are bound to."""
+        self._known_numbers: dict[ast.expr, float | None] = {}
+        self._known_kinds: dict[ast.expr, Kind] = {}
+        self.sizes: dict[ast.AST, int] = {}
+        """How many nodes an expression has."""
+        self._ranges: set[ast.AST] = set()
+        self._choices: set[ast.AST] = set()
+        self._lists: set[ast.AST] = set()
+        for node in reversed(self.place):  # parts before what they are parts of
+            self._measure(node)
         self.kinds: dict[Key, Kind] = {}
-        for _ in range(PASSES):
-            before = dict(self.kinds)
-            for key, bindings in self.bound.items():
-                self.kinds[key] = max(map(self._kind_bound, bindings), default=Kind.DATA)
-            if self.kinds == before:
-                break
+        self._asked: set[Key] = set()
+        self._settle()
+        self._is_settled = True
+
+    def _measure(self, node: ast.AST) -> None:
+        """Notes what is somewhere in the node: np.arange, comparisons, lists that are repeated."""
+        parts = list(ast.iter_child_nodes(node))
+        self.sizes[node] = 1 + sum(self.sizes.get(part, 1) for part in parts)
+        is_range = isinstance(node, ast.Call) and name_of(node.func) == "arange"
+        if is_range or not self._ranges.isdisjoint(parts):
+            self._ranges.add(node)
+        if isinstance(node, ast.Compare | ast.IfExp) or not self._choices.isdisjoint(parts):
+            self._choices.add(node)
+        match node:
+            case ast.BinOp(op=ast.Mult(), left=left, right=right):
+                if isinstance(left, ast.List | ast.Tuple) or isinstance(right, ast.List | ast.Tuple):
+                    self._lists.add(node)
+            case ast.BinOp(op=ast.Add(), left=left, right=right) if left in self._lists or right in self._lists:
+                self._lists.add(node)
+
+    def _settle(self) -> None:
+        """Finds all kinds: where one changes, those that it comes into are found again."""
+        users: dict[Key, set[Key]] = {}
+        waiting = dict.fromkeys(self.bound)
+        while waiting:
+            key = next(iter(waiting))
+            del waiting[key]
+            self._asked = set()
+            found = max(map(self._kind_bound, self.bound[key]))
+            for asked in self._asked:
+                users.setdefault(asked, set()).add(key)
+            is_new = found != self.kinds.get(key, Kind.COUNT)
+            self.kinds[key] = found
+            if is_new:
+                self.work.spend(len(users.get(key, ())))
+                waiting |= dict.fromkeys(users.get(key, ()))
+
+    def _kind_of(self, key: Key) -> Kind:
+        self._asked.add(key)
+        return self.kinds.get(key, Kind.COUNT)
 
     def kind(self, node: ast.expr) -> Kind:
         """What the expression is made of."""
+        self.work.spend()
+        known = self._known_kinds.get(node)
+        if known is None:
+            known = self._kind(node)
+            if self._is_settled:
+                self._known_kinds[node] = known
+        return known
+
+    def _kind(self, node: ast.expr) -> Kind:
         match node:
             case ast.Constant(value=float() as value):
                 return Kind.COUNT if value.is_integer() else Kind.STEP
@@ -57,35 +110,43 @@ class Origins(Bindings):
             case ast.Name():
                 known = node.id in self.imported or node.id in self.functions or hasattr(builtins, node.id)
                 key = self.key(node)
-                return self.kinds.get(key, Kind.COUNT) if key else Kind.COUNT if known else Kind.DATA
+                return self._kind_of(key) if key else Kind.COUNT if known else Kind.DATA
             case ast.Attribute(attr="pi" | "e" | "eps" | "tiny"):
                 return Kind.STEP
             case ast.Attribute() if node.attr in SHAPES or self.is_library(node):
                 return Kind.COUNT
             case ast.Attribute():
                 key = self.key(node)
-                return self.kinds.get(key, Kind.COUNT) if key else self.kind(node.value)
+                return self._kind_of(key) if key else self.kind(node.value)
             case ast.Call():
                 return self._kind_called(node)
             case ast.List(elts=[_, *_]):
                 return max(Kind.STEP, *map(self.kind, node.elts))
             case ast.Compare():
                 made = max(map(self.kind, (node.left, *node.comparators)))
-                has_array = any(name_of(part.func) == "arange" for part in ast.walk(node) if isinstance(part, ast.Call))
-                return Kind.UNIT if made in (Kind.STEP, Kind.UNIT) or (has_array and made == Kind.COUNT) else made
-            case ast.BinOp(op=ast.Add()) if _is_list(node):  # [0.0] * j + [1.0] + [0.0] * k
+                is_place = made == Kind.COUNT and node in self._ranges
+                return Kind.UNIT if is_place or made in (Kind.STEP, Kind.UNIT) else made
+            case ast.BinOp(op=ast.Add()) if node in self._lists:  # [0.0] * j + [1.0] + [0.0] * k
                 return max(Kind.UNIT, self.kind(node.left), self.kind(node.right))
             case ast.BinOp(op=ast.Div() | ast.Pow()):
                 return max(Kind.STEP, self.kind(node.left), self.kind(node.right))
             case ast.ListComp() | ast.GeneratorExp():
-                is_chosen = any(isinstance(part, ast.Compare | ast.IfExp) for part in ast.walk(node.elt))
-                chosen = Kind.UNIT if is_chosen else Kind.STEP
+                chosen = Kind.UNIT if node.elt in self._choices else Kind.STEP
                 return max(chosen, self.kind(node.elt))
         parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
         return max(map(self.kind, parts), default=Kind.COUNT)
 
     def number(self, node: ast.expr) -> float | None:
         """The constant that it comes to, the smallest where its name is bound to several; None if it is none."""
+        self.work.spend()
+        if node in self._known_numbers:
+            return self._known_numbers[node]
+        number = self._number(node)
+        if not self._open:
+            self._known_numbers[node] = number
+        return number
+
+    def _number(self, node: ast.expr) -> float | None:
         try:
             match node:
                 case ast.Constant(value=bool() | int() | float() as constant):
@@ -112,7 +173,9 @@ class Origins(Bindings):
     def _number_bound(self, key: Key) -> float | None:
         if key not in self._numbers:
             self._numbers[key] = None  # bound to itself, which is no constant
+            self._open += 1
             values = [self.number(binding.value) for binding in self.bound[key] if binding.value is not None]
+            self._open -= 1
             self._numbers[key] = min((value for value in values if value is not None), key=abs, default=None)
         return self._numbers[key]
 
@@ -121,7 +184,7 @@ class Origins(Bindings):
         arguments = [*call.args, *(word.value for word in call.keywords)]
         if name in self.functions and not self.is_library(call.func):
             return max(
-                (self.kinds.get((function, "return"), Kind.COUNT) for function in self.functions[name]),
+                (self._kind_of((function, "return")) for function in self.functions[name]),
                 default=Kind.DATA,
             )
         if name in BLANKS:
@@ -150,16 +213,6 @@ class Origins(Bindings):
         if binding.index is None:
             return made
         return max(Kind.UNIT, made, self.kind(binding.index), *map(self.kind, binding.tests))
-
-
-def _is_list(node: ast.expr) -> bool:
-    """Whether it is put together of lists, at least one of them repeated."""
-    match node:
-        case ast.BinOp(op=ast.Mult(), left=left, right=right):
-            return isinstance(left, ast.List | ast.Tuple) or isinstance(right, ast.List | ast.Tuple)
-        case ast.BinOp(op=ast.Add(), left=left, right=right):
-            return _is_list(left) or _is_list(right)
-    return False
 
 
 def _computed(op: ast.operator, left: float, right: float) -> float | None:

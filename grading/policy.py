@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
-from handgrad.grading.bindings import name_of, root_of, word_of, words
+from handgrad.grading.bindings import TooInvolved, Work, name_of, root_of, shown, word_of, words
 from handgrad.grading.numeric import numeric, text_of
 
 DIFFERENTIATORS = words("""
@@ -35,6 +35,9 @@ WALKS = words("""
     modules __array_function__ __array_ufunc__ __array_priority__
 """)
 MAX_LENGTH = 100_000
+MOST_TEXTS = 100
+"""So many texts that are run as code are looked into."""
+TOO_INVOLVED = "is too involved to be followed: read it"
 COMPARISONS = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
 READERS = words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
 NAMESPACES = words("globals vars locals exec eval compile __dict__ __setattr__ modules")
@@ -44,6 +47,9 @@ STREAMS = words("stdout stderr __stdout__ __stderr__")
 ORDINARY = words("write writelines flush isatty")
 """What any program does with the standard streams, besides print(file=...)."""
 
+
+PLAIN = (ast.Name, ast.Attribute, ast.Constant, ast.expr_context, ast.operator, ast.Expr, ast.BinOp)
+"""Nodes that no text of theirs names anything by, but for what is looked at anyhow; most are of these."""
 
 VARYING = set(
     """
@@ -72,11 +78,7 @@ def flags(path: str, text: str, given: str = "") -> list[Flag]:
         return [Flag(1, f"has more than {MAX_LENGTH:,} characters and was not looked through", "tampering")]
     known = Counter(_given(path, given))
     found = []
-    try:
-        all_flags = sorted(set(_flags(path, text)))
-    except RecursionError:
-        return [Flag(1, "is nested too deeply to be looked through", "tampering")]
-    for flag in all_flags:
+    for flag in sorted(set(_read(path, text))):
         if known[flag.what, flag.kind] > 0:
             known[flag.what, flag.kind] -= 1
         else:
@@ -95,12 +97,13 @@ def may_vary(text: str, given: str = "") -> bool:
 @lru_cache(maxsize=64)
 def _varying(text: str) -> Counter[str]:
     """How often the code names what differs between processes, by any way to name it."""
+    unknown = Counter(["what could not be read"])
     if len(text) > MAX_LENGTH:
-        return Counter()
+        return unknown
     try:
         tree = _parsed("", text)
-    except RecursionError:  # which `flags` tells of
-        tree = None
+    except Exception:  # which `flags` tells of
+        return unknown
     if tree is None:
         return Counter()
     words = []
@@ -121,23 +124,60 @@ def _given(path: str, text: str) -> list[tuple[str, str]]:
     return [(flag.what, flag.kind) for flag in flags(path, text)] if text else []
 
 
+def _read(path: str, text: str) -> Iterator[Flag]:
+    """The flags of the file. What stops the reader is one of them: it must cost nobody the submission."""
+    try:
+        yield from _flags(path, text)
+    except RecursionError:
+        yield Flag(1, "is nested too deeply to be looked through", "tampering")
+    except Exception as error:
+        yield Flag(1, f"could not be read by the review list ({type(error).__name__}): read it", "tampering")
+
+
 def _flags(path: str, text: str) -> Iterator[Flag]:
-    tree = _parsed(path, text)
-    if tree is None:
-        return
-    nodes = list(ast.walk(tree))
+    trees = []
+    texts: list[tuple[str, int | None]] = [(text, None)]
+    for code, at in texts:  # which grows by the texts that the code runs in turn
+        tree = _parsed(path, code)
+        if tree is None:
+            continue
+        trees.append((tree, at))
+        nodes = [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context | ast.operator)]
+        yield from (Flag(at or line, what, kind) for line, what, kind in _found(tree, nodes))
+        texts += [(run, at or line) for run, line in _texts_run(nodes)]
+        if len(texts) > MOST_TEXTS:
+            del texts[MOST_TEXTS:]
+            yield Flag(1, TOO_INVOLVED, "tampering")
+    work = Work()
+    for tree, at in trees:
+        try:
+            yield from (Flag(at or line, what, "numeric") for line, what in numeric(tree, work))
+        except (TooInvolved, RecursionError):
+            yield Flag(1, TOO_INVOLVED, "numeric")
+
+
+def _found(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[int, str, str]]:
+    """What is not numeric: its line, what it is, its kind."""
     names = _names_of("numpy", nodes) | {"np"}
     attributes = Attributes(nodes)
     for node in nodes:
         for what, kind in (*_looked_at(node, names), *attributes.looked_at(node)):
-            yield Flag(getattr(node, "lineno", 1), what, kind)
-    for line in sorted({line for node in tree.body if not _is_main(node) for line in _renames(node)}):
-        yield Flag(line, "changes __name__, or may", "tampering")
-    yield from (Flag(line, what, "numeric") for line, what in numeric(tree))
+            yield getattr(node, "lineno", 1), what, kind
+    main = {part for node in tree.body if _is_main(node) for part in ast.walk(node)}
+    for line in sorted({*_renames([node for node in nodes if node not in main])}):
+        yield line, "changes __name__, or may", "tampering"
+
+
+def _texts_run(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
+    """The texts that are run as code, as far as they are written out, and their lines."""
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Name(id="eval" | "exec" | "compile"), args=[ast.Constant(value=str() as text), *_]):
+                yield text, node.lineno
 
 
 def _parsed(path: str, text: str) -> ast.Module | None:
-    """The code as it runs when it is imported; None where it is no Python.
+    """The code as it runs when it is imported; None where it is no Python. MemoryError where it is nested too deeply.
 
     What stands under `if __name__ == "__main__"` is left out, unless something may make that true.
     """
@@ -145,11 +185,12 @@ def _parsed(path: str, text: str) -> ast.Module | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a student's "\\d" is not ours to warn of
             tree = ast.parse(text, path)
-    except (SyntaxError, ValueError, MemoryError):
+    except (SyntaxError, ValueError):
         return None
-    others = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
-    if not any(_may_be_main(part) for node in others for part in ast.walk(node)):
-        tree.body = others
+    if any(map(_is_main, tree.body)):
+        others = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
+        if not any(_may_be_main(part) for node in others for part in ast.walk(node)):
+            tree.body = others
     return tree
 
 
@@ -166,34 +207,37 @@ def _may_be_main(node: ast.AST) -> bool:
 
 def _is_called_name(node: ast.AST) -> bool:
     """Whether a definition, an import, a pattern, an except or a global has the name __name__."""
-    if isinstance(node, ast.Name | ast.Attribute | ast.Constant):
+    if isinstance(node, PLAIN):
         return False
-    texts = [value for field in node._fields for value in _listed(getattr(node, field, None))]
-    return "__name__" in [text for text in texts if isinstance(text, str)]
+    values = [getattr(node, field, None) for field in node._fields]
+    return "__name__" in values or any("__name__" in value for value in values if isinstance(value, list))
 
 
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
-
-
-def _renames(tree: ast.AST) -> Iterator[int]:
+def _renames(nodes: list[ast.AST]) -> Iterator[int]:
     """The lines where __name__ is bound, or named in a text other than to read a function's."""
-    nodes = list(ast.walk(tree))
     read = {
         node.args[1]
         for node in nodes
         if isinstance(node, ast.Call) and name_of(node.func) in ("getattr", "hasattr") and len(node.args) > 1
     }
     for node in nodes:
-        is_stored = isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load)
-        is_text = isinstance(node, ast.Constant) and node.value == "__name__" and node not in read
-        if is_text or (is_stored and word_of(node) == "__name__") or _is_called_name(node):
+        if isinstance(node, ast.Name | ast.Attribute):
+            is_one = word_of(node) == "__name__" and not isinstance(node.ctx, ast.Load)
+        elif isinstance(node, ast.Constant):
+            is_one = node.value == "__name__" and node not in read
+        else:
+            is_one = _is_called_name(node)
+        if is_one:
             yield getattr(node, "lineno", 1)
 
 
 def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
     """Whether it is `if __name__ == "__main__"`, which only the student's own runs enter."""
-    return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
+    match node:
+        case ast.If(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
+            sides = {(type(side), word_of(side)) for side in (left, right)}
+            return sides == {(ast.Name, "__name__"), (ast.Constant, "__main__")}
+    return False
 
 
 def _names_of(package: str, nodes: list[ast.AST]) -> set[str]:
@@ -214,6 +258,8 @@ class Attributes:
         """What is imported from sys of them, under the file's names."""
         self.values: dict[str, list[ast.expr]] = {}
         """What is bound to each name anywhere."""
+        self.computed: dict[str, bool] = {}
+        """Whether one of them is a text that is put together, as far as that was asked."""
         self.named = {node.name for node in nodes if isinstance(node, ast.FunctionDef)} | WALKS | {"forward"}
         is_print_own = False
         for node in nodes:
@@ -255,13 +301,13 @@ class Attributes:
             case ast.Call(args=arguments) if name_of(node.func) in BY_NAME:
                 words = arguments if name_of(node.func) in ("attrgetter", "methodcaller") else arguments[1:2]
                 if any(self._is_computed(word) for word in words):
-                    yield f"names an attribute by a computed text: {ast.unparse(node)}", "tampering"
+                    yield f"names an attribute by a computed text: {shown(node)}", "tampering"
                 if arguments and name_of(arguments[0]) in self.sys:
-                    yield f"takes hold of sys by {ast.unparse(node)}", "tampering"
+                    yield f"takes hold of sys by {shown(node)}", "tampering"
             case ast.BinOp(op=ast.Add()) if text_of(node) in self.named:
-                yield f"names an attribute by a computed text: {ast.unparse(node)}", "tampering"
+                yield f"names an attribute by a computed text: {shown(node)}", "tampering"
             case ast.Call(func=ast.Name(id="vars"), args=[_, *_]) | ast.Attribute(attr="__dict__"):
-                yield f"names an attribute by a computed text, or may: {ast.unparse(node)}", "tampering"
+                yield f"names an attribute by a computed text, or may: {shown(node)}", "tampering"
             case ast.Attribute(attr=attr, value=ast.Name(id=root)) if attr in STREAMS and root in self.sys:
                 if node not in self.ordinary or attr.startswith("__"):
                     yield f"takes hold of sys.{attr}", "tampering"
@@ -269,30 +315,34 @@ class Attributes:
                 if node not in self.ordinary or self.streams[name].startswith("__"):
                     yield f"takes hold of sys.{self.streams[name]}", "tampering"
 
-    def _is_computed(self, node: ast.expr, depth: int = 3) -> bool:
+    def _is_computed(self, node: ast.expr) -> bool:
         """Whether a text is put together or cut out of others, here or where its name is bound."""
         match node:
             case ast.BinOp() | ast.JoinedStr():
                 return True
             case ast.Subscript(value=value):
-                return isinstance(value, ast.Constant) or self._is_computed(value, depth)
+                return isinstance(value, ast.Constant) or self._is_computed(value)
             case ast.Call(func=ast.Attribute(attr="keys" | "items" | "copy")):
                 return False
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="split" | "rsplit" | "partition")) if depth:
-                return any(  # as "0.W" is taken apart, not a text of the file's own
-                    isinstance(value, ast.Constant) or self._is_computed(value, depth - 1)
-                    for value in self.values.get(name, [])[:20]
-                )
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="split" | "rsplit" | "partition")):
+                has_text = any(isinstance(value, ast.Constant) for value in self.values.get(name, []))
+                return has_text or self._is_name_computed(name)  # as "0.W" is taken apart, not a text of the file's own
             case ast.Call(func=ast.Name(id="sorted" | "list" | "tuple" | "enumerate" | "zip" | "set" | "dict" | "str")):
-                return any(self._is_computed(one, depth) for one in node.args)
+                return any(map(self._is_computed, node.args))
             case ast.Call():
                 return True
             case ast.Tuple() | ast.List() | ast.IfExp() | ast.BoolOp() | ast.Starred() | ast.NamedExpr():
                 parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
-                return any(self._is_computed(part, depth) for part in parts)
-            case ast.Name() if depth:
-                return any(self._is_computed(value, depth - 1) for value in self.values.get(node.id, [])[:20])
+                return any(map(self._is_computed, parts))
+            case ast.Name():
+                return self._is_name_computed(node.id)
         return False
+
+    def _is_name_computed(self, name: str) -> bool:
+        if name not in self.computed:
+            self.computed[name] = False  # bound to itself
+            self.computed[name] = any(map(self._is_computed, self.values.get(name, [])))
+        return self.computed[name]
 
 
 def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
@@ -309,7 +359,7 @@ def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
         for target in targets:
             if isinstance(target, ast.Attribute) and root_of(target) in numpy:
-                yield f"changes NumPy: {ast.unparse(target)}", "tampering"
+                yield f"changes NumPy: {shown(target)}", "tampering"
     elif isinstance(node, ast.Attribute) and node.attr in WALKS:
         yield f"looks into the interpreter: {node.attr}", "tampering"
     elif isinstance(node, ast.Name) and node.id in ("__builtins__", "__loader__"):
@@ -344,10 +394,8 @@ def _called(call: ast.Call, numpy: set[str]) -> Iterator[tuple[str, str]]:
         yield from _imported(literal)
     if name in CODE_OF_TEXT and isinstance(call.func, ast.Name):
         yield f"calls {name}", "tampering"
-        if literal is not None and name != "__import__":  # look into the text as well
-            yield from ((flag.what, flag.kind) for flag in _flags("", literal))
     elif name in ("setattr", "delattr") and first is not None and root_of(first) in numpy:
-        yield f"changes NumPy: {name} of {ast.unparse(first)}", "tampering"
+        yield f"changes NumPy: {name} of {shown(first)}", "tampering"
     elif name == "open" or (name in READERS and root_of(call.func) in numpy):
         yield f"reads or writes a file: {name}", "outside"
     elif name in ("_exit", "abort", "kill", "fork") or (name == "exit" and root_of(call.func) == "sys"):

@@ -15,7 +15,7 @@ from textwrap import dedent
 
 import pytest
 
-from handgrad.grading import submission
+from handgrad.grading import policy, submission
 from handgrad.grading.policy import flags, may_vary
 from handgrad.grading.submission import Submission, SubmissionError, digest, read, source, text
 
@@ -298,6 +298,13 @@ if __name__ == "__main__":
 '''
 
 
+PRODUCTS = (  # which is followed 8 ** 12 times by who forgets where he was
+    "def backward(u):\n    a0 = u\n"
+    + "".join(f"    a{i + 1} = {' * '.join([f'a{i}'] * 8)}\n" for i in range(12))
+    + "    if 0: np.exp(u + a12)\n"
+)
+
+
 class TestPolicy:
     def test_honest_code_has_no_flags(self) -> None:
         assert flags("sigmoid.py", HONEST) == []
@@ -521,9 +528,48 @@ class FC:
             "def backward(): return " + "[" * 90 + "f()" + " for a in b]" * 90,
             "def backward(u):\n    x = x\n    return f(x) @ x, f(2 * x), f(x * x)\ndef f(x): return x",
             "# " + "x" * 200_000,
+            PRODUCTS,
+            "def backward(u):\n" + "".join(f"    a{i} = f(u{'+u' * 400}) + a{(i + 1) % 99}\n" for i in range(99)),
+            "def backward(u):\n" + "".join(f"    a{i} = a{i + 1}\n" for i in range(4000)) + "    f(u + a0)\n",
+            "def backward(u):\n    " + "a = " * 15_000 + "u" + " + u" * 400,
+            "f(" + "lambda a, b, c, d, e: 0, " * 2000 + "u, " * 15_000 + ")",
+            "".join(" " * i + f"def f{i}(u):\n" for i in range(95)) + " " * 95 + "; ".join(["u + u"] * 9000),
+            "a = (" + "b, " * 900 + ")\nb = (" + "c, " * 900 + ")\nc = (" + "d, " * 900 + ")\ngetattr(u, a)",
+            "import numpy as np\nE = np" + ".a" * 200 + "\n" + "E\n" * 40_000,
+            "u;" * 45_000,
         ],
     )
     def test_code_made_to_keep_the_reader_busy(self, code: str) -> None:
         begun = time.process_time()
         assert len(flags("fc.py", code)) <= 2
         assert time.process_time() - begun < 5
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "def backward(u):\n    return " + "; ".join(["f(u" + " + u" * 300 + ")"] * 60),
+            "class R:\n    def backward(self): f()\n" + "def f(): f()\n" * 3000,
+            "u = 1;" * 9000,
+            "eval('1')\n" * 500,
+            "np.exp(" + "-" * 2000 + "1)",
+        ],
+    )
+    def test_what_was_not_followed_is_to_be_read(self, code: str) -> None:
+        assert any("read it" in flag.what or "too deeply" in flag.what for flag in flags("fc.py", code))
+
+    @pytest.mark.parametrize("code", ["setattr(self, 'a' + 'b', {})", "if {}: pass", "def backward(u): f({}), f(u)"])
+    def test_numbers_of_more_digits_than_python_writes(self, code: str) -> None:
+        code = code.replace("{}", "0x" + "f" * 5000)
+        assert flags("fc.py", "import torch\n" + code)[0].kind == "forbidden"
+        assert not may_vary(code)
+
+    def test_what_stops_the_reader_is_a_flag(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stopped(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(policy, "numeric", stopped)
+        kinds = {flag.kind: flag.what for flag in flags("fc.py", "import torch")}
+        assert "torch" in kinds["forbidden"] and "could not be read" in kinds["tampering"]
+        monkeypatch.setattr(policy, "_parsed", stopped)
+        assert "could not be read" in flags("fc.py", "x = 1")[0].what
+        assert may_vary("x = 2")
