@@ -9,11 +9,13 @@ numeric     a backward that calls forward, or looks like a numeric derivative
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import TypeGuard
 
 from handgrad.grading.bindings import TooInvolved, Work, name_of, root_of, shown, word_of, words
@@ -23,17 +25,39 @@ DIFFERENTIATORS = words("""
     torch jax jaxlib autograd tensorflow keras mygrad tinygrad theano pytensor aesara chainer mxnet casadi sympy
     numdifftools algopy autodidact flax equinox paddle mindspore cupy nnabla tangent pyadolc micrograd
 """)
-INTERNALS = words("inspect gc ctypes cffi dis opcode importlib builtins __main__ marshal pickle code codeop")
+INTERNALS = words("""
+    inspect gc ctypes cffi dis opcode importlib builtins __main__ marshal pickle code codeop timeit cProfile profile bdb
+    pdb trace doctest pydoc unittest test ast symtable traceback faulthandler tracemalloc imp zipimport modulefinder
+""")
 OUTSIDE = words("""
     os io pathlib shutil glob tempfile subprocess multiprocessing socket ssl urllib http requests asyncio threading
     _thread concurrent signal atexit resource fcntl mmap select pty platform runpy pkgutil site
 """)
+USUAL = words("""
+    __future__ abc argparse array base64 bisect cmath collections colorsys contextlib contextvars copy csv dataclasses
+    datetime decimal enum errno fractions functools graphlib hashlib heapq itertools json keyword locale logging math
+    numbers operator pprint queue random re reprlib secrets statistics string struct sys textwrap time types typing
+    unicodedata uuid warnings weakref zlib
+""")
+"""What layers may be written with; the other modules of the standard library are outside of them."""
+TAKEN = words("""
+    sys os inspect gc ctypes cffi importlib builtins marshal pickle subprocess multiprocessing threading socket shutil
+    pathlib tempfile glob urllib asyncio runpy pkgutil timeit traceback doctest bdb pdb cProfile linecache tokenize
+""")
+"""Modules that other modules hold, under names that nothing else has."""
 CODE_OF_TEXT = words("eval exec compile __import__")
+RUNNERS = words("""
+    eval exec runstring rundocs runctx runcall run_module run_path get_type_hints ForwardRef evaluate_forward_ref
+    _create_fn make_dataclass singledispatch singledispatchmethod literal_eval safe_eval FunctionType LambdaType
+    CodeType ModuleType Formatter get_field f2py ctypeslib numexpr
+""")
+"""What makes code or functions of texts, or modules, or looks up names that texts give; as an attribute or imported."""
 WALKS = words("""
     __globals__ __subclasses__ __mro__ __bases__ __builtins__ __code__ __closure__ __loader__ __spec__ __getattribute__
     f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile monitoring
     modules __array_function__ __array_ufunc__ __array_priority__
 """)
+PACKAGE = Path(__file__).parents[1]
 MAX_LENGTH = 100_000
 MOST_TEXTS = 100
 """So many texts that are run as code are looked into."""
@@ -142,8 +166,8 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
         if tree is None:
             continue
         trees.append((tree, at))
-        nodes = [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context | ast.operator)]
-        yield from (Flag(at or line, what, kind) for line, what, kind in _found(tree, nodes))
+        nodes = _nodes(tree)
+        yield from (Flag(at or line, what, kind) for line, what, kind in _found(path, tree, nodes))
         texts += [(run, at or line) for run, line in _texts_run(nodes)]
         if len(texts) > MOST_TEXTS:
             del texts[MOST_TEXTS:]
@@ -156,12 +180,16 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
             yield Flag(1, TOO_INVOLVED, "numeric")
 
 
-def _found(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[int, str, str]]:
+def _nodes(tree: ast.Module) -> list[ast.AST]:
+    return [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context | ast.operator)]
+
+
+def _found(path: str, tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[int, str, str]]:
     """What is not numeric: its line, what it is, its kind."""
     names = _names_of("numpy", nodes) | {"np"}
     attributes = Attributes(nodes)
     for node in nodes:
-        for what, kind in (*_looked_at(node, names), *attributes.looked_at(node)):
+        for what, kind in (*_looked_at(path, node, names), *attributes.looked_at(node)):
             yield getattr(node, "lineno", 1), what, kind
     main = {part for node in tree.body if _is_main(node) for part in ast.walk(node)}
     for line in sorted({*_renames([node for node in nodes if node not in main])}):
@@ -179,7 +207,8 @@ def _texts_run(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
 def _parsed(path: str, text: str) -> ast.Module | None:
     """The code as it runs when it is imported; None where it is no Python. MemoryError where it is nested too deeply.
 
-    What stands under `if __name__ == "__main__"` is left out, unless something may make that true.
+    What stands under `if __name__ == "__main__"` is left out, unless something may make that true: what names the
+    module anew as one knows, or anything strange.
     """
     try:
         with warnings.catch_warnings():
@@ -189,8 +218,11 @@ def _parsed(path: str, text: str) -> ast.Module | None:
         return None
     if any(map(_is_main, tree.body)):
         others = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
-        if not any(_may_be_main(part) for node in others for part in ast.walk(node)):
-            tree.body = others
+        rest = ast.Module(others, [])
+        nodes = _nodes(rest)
+        is_named = any(map(_may_be_main, nodes)) or _initialises(nodes) or _copies_names(nodes)
+        if not is_named and all(kind not in ("tampering", "forbidden") for _, _, kind in _found(path, rest, nodes)):
+            return rest
     return tree
 
 
@@ -203,6 +235,42 @@ def _may_be_main(node: ast.AST) -> bool:
     if isinstance(node, ast.Name | ast.Attribute):
         return name_of(node) in NAMESPACES or (name_of(node) == "__name__" and not isinstance(node.ctx, ast.Load))
     return _is_called_name(node)
+
+
+def _initialises(nodes: list[ast.AST]) -> bool:
+    """Whether it calls __init__ of anything but a base: of a module, it gives another name."""
+    bases = {
+        alias.asname or alias.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "handgrad")
+        for alias in node.names
+    }
+    own = set()
+    for node in nodes:
+        match node:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[])):
+                own.add(node)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=base)) as function, args=[ast.Name(id="self"), *_]):
+                own |= {function} if base in bases else set()
+    return any(isinstance(node, ast.Attribute) and node.attr == "__init__" and node not in own for node in nodes)
+
+
+def _copies_names(nodes: list[ast.AST]) -> bool:
+    """Whether functools.wraps does anything but decorate a function: it gives a module the name of another thing."""
+    decorators = {
+        one.func
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for one in node.decorator_list
+        if isinstance(one, ast.Call)
+    }
+    for node in nodes:
+        if isinstance(node, ast.Name | ast.Attribute) and name_of(node) in ("wraps", "update_wrapper"):
+            if node not in decorators:
+                return True
+        elif isinstance(node, ast.alias) and (node.name == "update_wrapper" or (node.name == "wraps" and node.asname)):
+            return True
+    return False
 
 
 def _is_called_name(node: ast.AST) -> bool:
@@ -280,6 +348,7 @@ class Attributes:
                 case ast.FunctionDef(name="print") | ast.Name(id="print", ctx=ast.Store()) | ast.alias(asname="print"):
                     is_print_own = True
         self.ordinary: set[ast.expr] = set()
+        self.called = {node.func for node in nodes if isinstance(node, ast.Call)}
         for node in nodes:
             match node:
                 case ast.Call(func=ast.Name(id="print")) if not is_print_own:
@@ -311,6 +380,8 @@ class Attributes:
             case ast.Attribute(attr=attr, value=ast.Name(id=root)) if attr in STREAMS and root in self.sys:
                 if node not in self.ordinary or attr.startswith("__"):
                     yield f"takes hold of sys.{attr}", "tampering"
+            case ast.Name(id="getattr" | "setattr" | "delattr") if node not in self.called:
+                yield f"hands on {node.id}, by which any name is reached", "tampering"
             case ast.Name(id=name) if name in self.streams:
                 if node not in self.ordinary or self.streams[name].startswith("__"):
                     yield f"takes hold of sys.{self.streams[name]}", "tampering"
@@ -345,14 +416,14 @@ class Attributes:
         return self.computed[name]
 
 
-def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
+def _looked_at(path: str, node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield from _imported(alias.name)
-    elif isinstance(node, ast.ImportFrom) and node.level == 0:
-        module = node.module or ""
+    elif isinstance(node, ast.ImportFrom):
+        module = _absolute(path, node)
         found = list(_imported(module))
-        yield from found or (flag for alias in node.names for flag in _imported(f"{module}.{alias.name}"))
+        yield from found or (flag for alias in node.names for flag in _taken_from(module, alias.name))
     elif isinstance(node, ast.Call):
         yield from _called(node, numpy)
     elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
@@ -360,14 +431,61 @@ def _looked_at(node: ast.AST, numpy: set[str]) -> Iterator[tuple[str, str]]:
         for target in targets:
             if isinstance(target, ast.Attribute) and root_of(target) in numpy:
                 yield f"changes NumPy: {shown(target)}", "tampering"
-    elif isinstance(node, ast.Attribute) and node.attr in WALKS:
-        yield f"looks into the interpreter: {node.attr}", "tampering"
+    elif isinstance(node, ast.Attribute):
+        yield from _attribute(node, numpy)
     elif isinstance(node, ast.Name) and node.id in ("__builtins__", "__loader__"):
         yield f"looks into the interpreter: {node.id}", "tampering"
+    elif isinstance(node, ast.Name) and node.id in CODE_OF_TEXT | RUNNERS and isinstance(node.ctx, ast.Load):
+        yield f"calls {node.id}", "tampering"
+    elif isinstance(node, ast.MatchClass):
+        yield from ((f"names the interpreter's {name}", "tampering") for name in node.kwd_attrs if name in WALKS)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in WALKS - {"modules"}:
         yield f"names the interpreter's {node.value}", "tampering"
     elif isinstance(node, ast.FunctionDef) and node.name in COMPARISONS:
         yield f"defines {node.name}: its objects say themselves what they equal", "tampering"
+
+
+def _attribute(node: ast.Attribute, numpy: set[str]) -> Iterator[tuple[str, str]]:
+    if node.attr in WALKS:
+        yield f"looks into the interpreter: {node.attr}", "tampering"
+    elif node.attr in RUNNERS or (node.attr == "measure" and root_of(node) in numpy):
+        yield f"makes code or functions of texts, or may: {shown(node)}", "tampering"
+    elif node.attr in TAKEN:
+        yield f"reaches the module {node.attr} by another: {shown(node)}", "tampering"
+    elif node.attr == "__class__" and not isinstance(node.ctx, ast.Load):
+        yield f"gives an object another class: {shown(node)}", "tampering"
+
+
+def _absolute(path: str, node: ast.ImportFrom) -> str:
+    """The module that names are imported from, as if by its whole name."""
+    module = node.module or ""
+    if not node.level:
+        return module
+    folders = PurePosixPath(path).parent.parts
+    above = folders[: max(0, len(folders) - node.level + 1)]
+    return ".".join(["handgrad", *above, *([module] if module else [])])
+
+
+def _taken_from(module: str, name: str) -> Iterator[tuple[str, str]]:
+    """What is imported from a module: a part of it, or what it has imported itself."""
+    top = module.split(".")[0]
+    found = list(_imported(f"{module}.{name}"))
+    yield from found
+    if name in RUNNERS:
+        yield f"imports {name} from {module}, which makes code or functions of texts", "tampering"
+    elif found or top in sys.stdlib_module_names or _is_part(module, name):
+        return
+    elif top == "handgrad" or name in TAKEN | DIFFERENTIATORS:
+        known = list(_imported(name))
+        yield from known
+        if not known and name in sys.stdlib_module_names:
+            yield f"takes the module {name} out of {module}", "tampering"
+
+
+def _is_part(module: str, name: str) -> bool:
+    """Whether the package has a module of this name there."""
+    place = PACKAGE.joinpath(*module.split(".")[1:], name)
+    return module.split(".")[0] == "handgrad" and (place.with_suffix(".py").is_file() or place.is_dir())
 
 
 def _imported(module: str) -> Iterator[tuple[str, str]]:
@@ -382,7 +500,7 @@ def _imported(module: str) -> Iterator[tuple[str, str]]:
         yield f"imports {module}, which differentiates numerically", "numeric"
     elif top in INTERNALS or module.startswith(("handgrad.assignment", "handgrad.grading")):
         yield f"imports {module}", "tampering"
-    elif top in OUTSIDE:
+    elif top in OUTSIDE or (top in sys.stdlib_module_names and top not in USUAL):
         yield f"imports {top}", "outside"
 
 
@@ -392,9 +510,7 @@ def _called(call: ast.Call, numpy: set[str]) -> Iterator[tuple[str, str]]:
     literal = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
     if name in ("__import__", "import_module") and literal is not None:
         yield from _imported(literal)
-    if name in CODE_OF_TEXT and isinstance(call.func, ast.Name):
-        yield f"calls {name}", "tampering"
-    elif name in ("setattr", "delattr") and first is not None and root_of(first) in numpy:
+    if name in ("setattr", "delattr") and first is not None and root_of(first) in numpy:
         yield f"changes NumPy: {name} of {shown(first)}", "tampering"
     elif name == "open" or (name in READERS and root_of(call.func) in numpy):
         yield f"reads or writes a file: {name}", "outside"

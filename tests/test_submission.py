@@ -351,11 +351,93 @@ class TestPolicy:
             ("os._exit(0)", "outside", "_exit"),
             ("from handgrad.gradcheck import numeric", "numeric", "gradcheck"),
             ("from scipy.optimize import approx_fprime", "numeric", "scipy.optimize"),
+            ("import timeit", "tampering", "timeit"),
+            ("from typing import get_type_hints", "tampering", "get_type_hints"),
+            ("typing.ForwardRef(TEXT)", "tampering", "ForwardRef"),
+            ("dataclasses.make_dataclass(NAME, [])", "tampering", "make_dataclass"),
+            ("dataclasses._create_fn(NAME, [], TEXT)", "tampering", "_create_fn"),
+            ("np.testing.runstring(TEXT, {})", "tampering", "runstring"),
+            ("from numpy.testing import rundocs", "tampering", "rundocs"),
+            ("np.testing.measure(TEXT)", "tampering", "measure"),
+            ("types.FunctionType(code, {})", "tampering", "FunctionType"),
+            ("from builtins import eval as value", "tampering", "builtins"),
+            ("b.eval(TEXT)", "tampering", "eval"),
+            ("run = exec", "tampering", "exec"),
+            ("list(map(eval, TEXTS))", "tampering", "eval"),
+            ("import ast", "tampering", "ast"),
+            ("import traceback", "tampering", "traceback"),
+            ("import linecache", "outside", "linecache"),
+            ("import configparser", "outside", "configparser"),
+            ("np.lib.npyio.os.environ", "tampering", "os"),
+            ("from numpy.lib.npyio import os", "outside", "os"),
+            ("import handgrad.layers.base as base\nbase.inspect.stack()", "tampering", "inspect"),
+            ("reduce(getattr, NAMES, f)", "tampering", "getattr"),
+            ("f.__class__ = A", "tampering", "__class__"),
+            ("match f:\n    case object(__globals__=names): pass", "tampering", "__globals__"),
         ],
     )
     def test_what_is_looked_at(self, line: str, kind: str, says: str) -> None:
         found = flags("fc.py", f"import handgrad\n{line}\n")
         assert any(flag.kind == kind and says in flag.what and flag.line >= 2 for flag in found), found
+
+    @pytest.mark.parametrize(
+        "module",
+        "timeit cProfile profile bdb trace doctest code codeop pdb runpy importlib pkgutil unittest.mock".split(),
+    )
+    def test_modules_that_run_texts_or_look_around(self, module: str) -> None:
+        for line in (f"import {module}", f"import {module} as m", f"from {module} import f"):
+            assert [flag.kind for flag in flags("fc.py", line)] in (["tampering"], ["outside"]), line
+
+    @pytest.mark.parametrize(
+        "module",
+        """
+        abc bisect collections collections.abc contextlib copy dataclasses decimal enum functools heapq itertools
+        logging math numbers operator random re statistics string sys textwrap time types typing warnings
+        """.split(),
+    )
+    def test_modules_that_layers_are_written_with(self, module: str) -> None:
+        found = flags("fc.py", f"import {module}\nimport numpy as np\nfrom numpy import exp\nfrom scipy import special")
+        assert "tampering" not in {flag.kind for flag in found} and "outside" not in {flag.kind for flag in found}
+
+    @pytest.mark.parametrize(
+        ("line", "kind", "says"),
+        [
+            ("from .base import inspect", "tampering", "inspect"),
+            ("from handgrad.layers.base import inspect", "tampering", "inspect"),
+            ("from ..files import os as system", "outside", "os"),
+            ("from ..files import shutil", "outside", "shutil"),
+            ("from ..files import zipfile", "outside", "zipfile"),
+            ("from ..files import contextlib, sys", "tampering", "sys"),
+            ("from ..assignment.probes import layer", "tampering", "handgrad.assignment.probes"),
+            ("from .. import assignment", "tampering", "handgrad.assignment"),
+            ("from ..checking.tolerance import x", "numeric", "handgrad.checking"),
+            ("from .. import gradcheck", "numeric", "handgrad.gradcheck"),
+            ("from ..grading import grade", "tampering", "handgrad.grading"),
+            ("from ...grading import grade", "tampering", "handgrad.grading"),
+            ("from .base import torch", "forbidden", "torch"),
+        ],
+    )
+    def test_what_is_taken_out_of_the_package(self, line: str, kind: str, says: str) -> None:
+        found = flags("layers/fc.py", line)
+        assert any(flag.kind == kind and says in flag.what for flag in found), found
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "from .base import Layer, Param, np",
+            "from ..params import Array",
+            "from . import base",
+            "from ..layers.base import Layer",
+            "from .. import trace",
+            "from handgrad import trace, FC, Layer",
+        ],
+    )
+    def test_what_the_package_is_for(self, line: str) -> None:
+        assert flags("layers/fc.py", line) == []
+
+    def test_what_the_handout_takes_out_of_the_package(self) -> None:
+        given = "from handgrad.layers.base import inspect\n"
+        assert flags("layers/fc.py", given + "x = 1\n", given) == []
 
     @pytest.mark.parametrize(
         "body",
@@ -438,6 +520,52 @@ class FC:
         assert may_vary(code + "    random.random()\n")
         if "__name__" in line:
             assert any(flag.kind == "tampering" and flag.line <= 2 for flag in flags("fc.py", code))
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "from .base import inspect\ntype(inspect).__init__(inspect.getmodule(f), ''.join(['__ma', 'in__']))",
+            "type(np).__init__(me, NAME)",
+            "from types import ModuleType as M\nM.__init__(me, NAME)",
+            "class A(Layer):\n    def f(self): A.__init__(self, NAME)\nA.f(me)",
+            "class A(type(np)): pass\nme.__class__ = A",
+            "functools.update_wrapper(me, kind)",
+            "functools.wraps(kind)(me)",
+            "same = functools.wraps(kind)\nsame(me)",
+            "list(map(setattr, [me], NAMES, [MAIN]))",
+            "f.__globals__.update(NAMES)",
+            "Formatter().get_field(NAME, (f,), {})[0].update(NAMES)",
+            "import traceback",
+        ],
+    )
+    def test_main_is_looked_at_where_the_module_may_be_named_anew(self, line: str) -> None:
+        code = f'{line}\nif __name__ == "__main__":\n    import torch, random\n'
+        assert "forbidden" in {flag.kind for flag in flags("layers/fc.py", code)}
+        assert may_vary(code + "    random.random()\n")
+
+    def test_main_is_left_out_where_nothing_is_strange(self) -> None:
+        code = """
+import functools, math, threading
+from handgrad.layers.base import Layer
+def timed(f):
+    @functools.wraps(f)
+    def inner(*args): return f(*args)
+    return inner
+class FC(Layer):
+    def __init__(self):
+        super().__init__()
+        Layer.__init__(self)
+    @timed
+    def forward(self, x): return x
+    def backward(self, upstream): return upstream, {}
+if __name__ == "__main__":
+    import os, inspect, random
+    from handgrad.gradcheck import gradcheck
+    layer, x, h = FC(), np.random.randn(2, 3), 1e-6
+    print((layer.forward(x + h) - layer.forward(x - h)) / (2 * h))
+"""
+        assert flags("layers/fc.py", code, "import threading") == []
+        assert not may_vary(code, "import threading")
 
     def test_main_is_left_out_where_its_name_is_only_read(self) -> None:
         code = 'print(__name__, f.__name__)\nif __name__ == "__main__":\n    import torch\n    vars(torch)["x"] = 1\n'
