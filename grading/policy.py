@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from handgrad.grading.bindings import TooInvolved, Work, name_of, root_of, shown, word_of, words
 from handgrad.grading.numeric import numeric, text_of
@@ -125,13 +125,13 @@ def _varying(text: str) -> Counter[str]:
     if len(text) > MAX_LENGTH:
         return unknown
     try:
-        tree = _parsed("", text)
+        code = _parsed("", text)
     except Exception:  # which `flags` tells of
         return unknown
-    if tree is None:
+    if code is None:
         return Counter()
     words = []
-    for node in ast.walk(tree):
+    for node in _nodes(code.tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             words += [word for alias in node.names for word in alias.name.split(".")]
             words += (getattr(node, "module", None) or "").split(".")
@@ -160,14 +160,18 @@ def _read(path: str, text: str) -> Iterator[Flag]:
 
 def _flags(path: str, text: str) -> Iterator[Flag]:
     trees = []
+    idle: frozenset[int] = frozenset()
     texts: list[tuple[str, int | None]] = [(text, None)]
-    for code, at in texts:  # which grows by the texts that the code runs in turn
-        tree = _parsed(path, code)
-        if tree is None:
+    for one, at in texts:  # which grows by the texts that the code runs in turn
+        code = _parsed(path, one)
+        if code is None:
             continue
-        trees.append((tree, at))
-        nodes = _nodes(tree)
-        yield from (Flag(at or line, what, kind) for line, what, kind in _found(path, tree, nodes))
+        trees.append((code.tree, at))
+        idle = code.idle if at is None else idle
+        nodes = _nodes(code.tree)
+        for line, what, kind in _found(path, code.tree, nodes):
+            is_idle = kind == "forbidden" and (at or line) in idle
+            yield Flag(at or line, what, "tampering" if is_idle else kind)
         texts += [(run, at or line) for run, line in _texts_run(nodes)]
         if len(texts) > MOST_TEXTS:
             del texts[MOST_TEXTS:]
@@ -204,7 +208,15 @@ def _texts_run(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
                 yield text, node.lineno
 
 
-def _parsed(path: str, text: str) -> ast.Module | None:
+class Code(NamedTuple):
+    """A file's code as it runs when it is imported."""
+
+    tree: ast.Module
+    idle: frozenset[int] = frozenset()
+    """The lines that are looked at, though they seem not to run: what stands there costs no points."""
+
+
+def _parsed(path: str, text: str) -> Code | None:
     """The code as it runs when it is imported; None where it is no Python. MemoryError where it is nested too deeply.
 
     What stands under `if __name__ == "__main__"` is left out, unless something may make that true: what names the
@@ -216,14 +228,18 @@ def _parsed(path: str, text: str) -> ast.Module | None:
             tree = ast.parse(text, path)
     except (SyntaxError, ValueError):
         return None
-    if any(map(_is_main, tree.body)):
+    main = [node for node in tree.body if _is_main(node)]
+    if main:
         others = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
         rest = ast.Module(others, [])
         nodes = _nodes(rest)
-        is_named = any(map(_may_be_main, nodes)) or _initialises(nodes) or _copies_names(nodes)
-        if not is_named and all(kind not in ("tampering", "forbidden") for _, _, kind in _found(path, rest, nodes)):
-            return rest
-    return tree
+        if any(map(_may_be_main, nodes)) or _initialises(nodes) or _copies_names(nodes):
+            return Code(tree)
+        if all(kind not in ("tampering", "forbidden") for _, _, kind in _found(path, rest, nodes)):
+            return Code(rest)
+        lines = {line for node in main for one in node.body for line in range(one.lineno, (one.end_lineno or 0) + 1)}
+        return Code(tree, frozenset(lines))
+    return Code(tree)
 
 
 def _may_be_main(node: ast.AST) -> bool:

@@ -16,6 +16,7 @@ from textwrap import dedent
 import pytest
 
 from handgrad.grading import policy, submission
+from handgrad.grading.bindings import words
 from handgrad.grading.policy import flags, may_vary
 from handgrad.grading.submission import Submission, SubmissionError, digest, read, source, text
 
@@ -382,7 +383,9 @@ class TestPolicy:
 
     @pytest.mark.parametrize(
         "module",
-        "timeit cProfile profile bdb trace doctest code codeop pdb runpy importlib pkgutil unittest.mock".split(),
+        sorted(
+            words("timeit cProfile profile bdb trace doctest code codeop pdb runpy importlib pkgutil unittest.mock")
+        ),
     )
     def test_modules_that_run_texts_or_look_around(self, module: str) -> None:
         for line in (f"import {module}", f"import {module} as m", f"from {module} import f"):
@@ -390,10 +393,12 @@ class TestPolicy:
 
     @pytest.mark.parametrize(
         "module",
-        """
+        sorted(
+            words("""
         abc bisect collections collections.abc contextlib copy dataclasses decimal enum functools heapq itertools
         logging math numbers operator random re statistics string sys textwrap time types typing warnings
-        """.split(),
+        """)
+        ),
     )
     def test_modules_that_layers_are_written_with(self, module: str) -> None:
         found = flags("fc.py", f"import {module}\nimport numpy as np\nfrom numpy import exp\nfrom scipy import special")
@@ -528,19 +533,31 @@ class FC:
             "type(np).__init__(me, NAME)",
             "from types import ModuleType as M\nM.__init__(me, NAME)",
             "class A(Layer):\n    def f(self): A.__init__(self, NAME)\nA.f(me)",
-            "class A(type(np)): pass\nme.__class__ = A",
             "functools.update_wrapper(me, kind)",
             "functools.wraps(kind)(me)",
             "same = functools.wraps(kind)\nsame(me)",
+        ],
+    )
+    def test_main_is_looked_at_where_the_module_may_be_named_anew(self, line: str) -> None:
+        code = f'{line}\nif __name__ == "__main__":\n    import torch, random\n'
+        assert "forbidden" in {flag.kind for flag in flags("layers/fc.py", code)}
+        assert may_vary(code + "    random.random()\n")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "class A(type(np)): pass\nme.__class__ = A",
             "list(map(setattr, [me], NAMES, [MAIN]))",
             "f.__globals__.update(NAMES)",
             "Formatter().get_field(NAME, (f,), {})[0].update(NAMES)",
             "import traceback",
         ],
     )
-    def test_main_is_looked_at_where_the_module_may_be_named_anew(self, line: str) -> None:
-        code = f'{line}\nif __name__ == "__main__":\n    import torch, random\n'
-        assert "forbidden" in {flag.kind for flag in flags("layers/fc.py", code)}
+    def test_main_is_looked_at_where_anything_is_strange_and_costs_no_points(self, line: str) -> None:
+        code = f'{line}\nif __name__ == "__main__":\n    import torch, random\n    z = 1j\n'
+        found = {flag.what: flag.kind for flag in flags("layers/fc.py", code)}
+        assert found["imports torch, which differentiates"] == "tampering"
+        assert "numeric" in found.values() and "forbidden" not in found.values()
         assert may_vary(code + "    random.random()\n")
 
     def test_main_is_left_out_where_nothing_is_strange(self) -> None:
