@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
+
+import numpy
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Key: TypeAlias = tuple[ast.AST | str | None, str]
@@ -23,6 +27,10 @@ def words(text: str) -> frozenset[str]:
 
 
 LIBRARIES = words("numpy scipy math operator functools itertools random")
+PACKAGES = {"np": "numpy", "numpy": "numpy", "scipy": "scipy"}
+"""Under which names other modules hold a package."""
+ALL_NAMES = {module.__name__: frozenset(dir(module)) for module in (numpy, math, operator)}
+"""What `from numpy import *` gives, and more."""
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 CALLED_FROM_OUTSIDE = words("forward backward __init__ __call__")
 MOST_WORK = 200_000
@@ -90,6 +98,9 @@ class Bindings:
         self.functions: dict[str, list[Function]] = {}
         """The file's functions under every name they are given; a class has none of its own."""
         self.bound: dict[Key, list[Binding]] = {}
+        self.packages: dict[Key, str] = {}
+        """The package of which a name is bound to something, as N of N = np."""
+        self._all_of: list[str] = []
         for node in self._placed(tree):
             self._bind(node)
         for node in self.place:
@@ -98,6 +109,9 @@ class Bindings:
         for node in self.place:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 self._bind_rest(node)
+        for module in self._all_of:
+            self.imported |= {name: module for name in ALL_NAMES.get(module, ()) if name not in self.functions}
+        self._follow_packages()
 
     def key(self, node: ast.expr) -> Key | None:
         """Under which key `bound` holds a name or attribute; None if it holds nothing of it."""
@@ -116,10 +130,40 @@ class Bindings:
 
     def is_library(self, node: ast.expr) -> bool:
         """Whether it is a function of NumPy, SciPy or the standard library: np.exp, an imported exp, abs."""
-        root = root_of(node)
-        if root in self.imported:
-            return self.imported[root] in LIBRARIES
+        package = self.package(node)
+        if package:
+            return package in LIBRARIES
         return isinstance(node, ast.Name) and node.id not in self.functions and hasattr(builtins, node.id)
+
+    def package(self, node: ast.AST) -> str:
+        """The package that a dotted name is of, whatever it is called in the file; "" if of none."""
+        while isinstance(node, ast.Attribute):
+            if node.attr in PACKAGES:
+                return PACKAGES[node.attr]
+            key = self.key(node) if self.packages else None
+            if key in self.packages:
+                return self.packages[key]
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ""
+        if node.id in self.imported:
+            return self.imported[node.id]
+        return self.packages.get(self.key(node) or (None, ""), "")
+
+    def _follow_packages(self) -> None:
+        """Finds the names that are bound to a package or a part of it, and those bound to these in turn."""
+        dotted = [
+            (key, binding.value)
+            for key, bindings in self.bound.items()
+            for binding in bindings
+            if isinstance(binding.value, ast.Name | ast.Attribute)
+        ]
+        is_new = True
+        while is_new:
+            self.work.spend(len(dotted))
+            found = {key: package for key, value in dotted if (package := self.package(value))}
+            is_new = found.keys() != self.packages.keys()
+            self.packages = found
 
     def _placed(self, tree: ast.Module) -> Iterator[ast.AST]:
         """All nodes, each after its place is known."""
@@ -155,7 +199,9 @@ class Bindings:
                     self.imported[alias.asname or alias.name.split(".")[0]] = alias.name.split(".")[0]
             case ast.ImportFrom():
                 for alias in node.names:
-                    self.imported[alias.asname or alias.name] = (node.module or "").split(".")[0]
+                    package = "handgrad" if node.level else (node.module or "").split(".")[0]
+                    self.imported[alias.asname or alias.name] = PACKAGES.get(alias.name, package)
+                    self._all_of += [node.module or ""] if alias.name == "*" else []
             case ast.Assign():
                 for target in node.targets:
                     self._put(target, node.value, place)

@@ -102,7 +102,7 @@ class Differences:
 
     def _is_of(self, call: ast.Call, names: frozenset[str]) -> bool:
         name, root = name_of(call.func), root_of(call.func)
-        is_method = isinstance(call.func, ast.Attribute) and name == "clip" and root not in self.origins.imported
+        is_method = isinstance(call.func, ast.Attribute) and name == "clip" and not self.origins.package(call.func)
         return name in names and (self.origins.is_library(call.func) or root == "" or is_method)
 
     def _is_own(self, call: ast.Call) -> bool:

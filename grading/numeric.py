@@ -13,29 +13,34 @@ difference  functions called at shifted points or unit vectors, divisions by a s
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from handgrad.grading.bindings import Function, TooInvolved, Work, name_of, root_of, shown, word_of, words
 from handgrad.grading.differences import Differences
-from handgrad.grading.origins import Origins
+from handgrad.grading.origins import Kind, Origins
 
 FORWARDS = words("forward predict __call__")
 COMPLEX = words("""
     complex64 complex128 complex256 cdouble csingle clongdouble cfloat singlecomplex complexfloating iscomplexobj
     iscomplex isrealobj real_if_close conj emath scimath fft ifft rfft irfft roots polyroots eigvals hilbert sctypeDict
-    typecodes lambertw
+    typecodes lambertw angle sctypes typeDict ScalarType
 """)
+COMPLEX_NUMBER = r"[-+\d.e]*[\d.]j"
 COMPLEX_TEXT = words("""
     complex complex64 complex128 complex256 cdouble csingle c8 c16 c32 D G <c8 <c16 =c8 =c16 >c8 >c16
 """)
+COMPLEX_TYPES = COMPLEX_TEXT | words("F <F =F >F")
 PRECISE = words("longdouble float96 float128 longfloat longcomplex clongdouble complex192 complex256 float80")
 PRECISE_TEXT = words("""
     longdouble float96 float128 longfloat longcomplex clongdouble complex192 complex256 f12 f16 <f12 <f16 =f12 =f16
     >f16 |f16 c24 c32
 """)
 PRECISE_TYPES = PRECISE_TEXT | words("g G <g =g >g")
+TYPED = words("dtype astype view array asarray zeros ones full empty")
+MADE_TEXT = words("join chr bytes bytearray decode format replace str strip lower upper")
 PRECISE_PACKAGES = words("decimal fractions mpmath gmpy2")
 LIBRARY = words("""
     solve inv pinv lstsq tensorsolve tensorinv vander polyfit polyval polyder polymul poly1d polynomial Polynomial
@@ -230,15 +235,15 @@ def _hands_on(value: ast.expr, origins: Origins) -> bool:
 
 
 def _of_library(node: ast.AST, origins: Origins) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and root_of(node) in origins.imported
+    return isinstance(node, ast.Name | ast.Attribute) and origins.package(node) != ""
 
 
 def _complex(node: ast.AST, origins: Origins) -> Iterator[str]:
     match node:
         case ast.Constant(value=complex()):
             is_complex = True
-        case ast.Constant(value=str()):
-            is_complex = node.value in COMPLEX_TEXT
+        case ast.Constant(value=str() as text):
+            is_complex = text in COMPLEX_TEXT or re.fullmatch(COMPLEX_NUMBER, text) is not None
         case ast.Name(id="complex") | ast.Attribute(attr="imag" | "conjugate"):
             is_complex = True
         case ast.ImportFrom():
@@ -252,6 +257,14 @@ def _complex(node: ast.AST, origins: Origins) -> Iterator[str]:
             | ast.Call(func=ast.Attribute(attr="view"), keywords=[ast.keyword(value=kind), *_])
         ):
             is_complex = name_of(kind) not in ("ndarray", "matrix")
+        case ast.Attribute(attr="types"):
+            yield "looks up the types of a function of NumPy, complex ones among them"
+            is_complex = False
+        case ast.Call():
+            types = _types(node)
+            is_complex = any(text_of(one) in COMPLEX_TYPES for one in types)
+            if any(map(_is_made, types)):
+                yield "asks for a type by a computed text"
         case _:
             is_complex = _of_library(node, origins) and word_of(node) in COMPLEX
     if is_complex:
@@ -262,11 +275,8 @@ def _precise(node: ast.AST, origins: Origins) -> Iterator[str]:
     match node:
         case ast.Constant(value=str()) | ast.BinOp(op=ast.Add()):
             is_precise = text_of(node) in PRECISE_TEXT
-        case ast.Call(func=function, args=arguments, keywords=keywords):
-            types = [word.value for word in keywords if word.arg == "dtype"]
-            if name_of(function) in ("dtype", "astype", "view", "array", "asarray", "zeros", "ones", "full", "empty"):
-                types += arguments[:3]
-            is_precise = any(text_of(one) in PRECISE_TYPES for one in types)
+        case ast.Call():
+            is_precise = any(text_of(one) in PRECISE_TYPES for one in _types(node))
         case ast.Import():
             is_precise = any(alias.name.split(".")[0] in PRECISE_PACKAGES for alias in node.names)
         case ast.ImportFrom(level=0):
@@ -276,6 +286,24 @@ def _precise(node: ast.AST, origins: Origins) -> Iterator[str]:
             is_precise = word_of(node) in PRECISE and _of_library(node, origins)
     if is_precise:
         yield "computes with more than double precision"
+
+
+def _types(call: ast.Call) -> list[ast.expr]:
+    """What may be the type that an array is asked to have."""
+    named = [word.value for word in call.keywords if word.arg == "dtype"]
+    return named + (call.args[:3] if name_of(call.func) in TYPED else [])
+
+
+def _is_made(node: ast.expr) -> bool:
+    """Whether it is a text that is made of other things than texts that are written out."""
+    match node:
+        case ast.JoinedStr():
+            return True
+        case ast.Call():
+            return name_of(node.func) in MADE_TEXT
+        case ast.BinOp(op=ast.Add(), left=left, right=right) if not text_of(node):
+            return any(_is_made(side) or word_of(side) == text_of(side) != "" for side in (left, right))
+    return False
 
 
 def text_of(node: ast.expr, depth: int = 9) -> str:
@@ -288,7 +316,8 @@ def text_of(node: ast.expr, depth: int = 9) -> str:
 
 def _is_root_of_negative(base: ast.expr, exponent: ast.expr, origins: Origins) -> bool:
     low, power = origins.number(base), origins.number(exponent)
-    return low is not None and low < 0 and power is not None and not power.is_integer()
+    is_minus = isinstance(base, ast.UnaryOp) and isinstance(base.op, ast.USub) and origins.kind(base) != Kind.DATA
+    return (is_minus or (low is not None and low < 0)) and power is not None and not power.is_integer()
 
 
 def _arithmetic(node: ast.AST, origins: Origins) -> Iterator[str]:

@@ -6,7 +6,7 @@ import ast
 import builtins
 from enum import IntEnum
 
-from handgrad.grading.bindings import Binding, Bindings, Key, Work, name_of, root_of, words
+from handgrad.grading.bindings import Binding, Bindings, Key, Work, name_of, words
 
 SHAPES = words("shape ndim size dtype itemsize nbytes")
 BLANKS = words("zeros ones empty zeros_like ones_like empty_like len range ndindex")
@@ -204,7 +204,7 @@ class Origins(Bindings):
             return Kind.DATA
         if name in UNITS:
             return Kind.UNIT
-        return max(made, Kind.STEP) if root_of(call.func) in self.imported else made
+        return max(made, Kind.STEP) if self.package(call.func) else made
 
     def _kind_bound(self, binding: Binding) -> Kind:
         if binding.value is None:

@@ -58,6 +58,8 @@ WALKS = words("""
     modules __array_function__ __array_ufunc__ __array_priority__
 """)
 PACKAGE = Path(__file__).parents[1]
+SCIPY = words("optimize differentiate misc interpolate integrate signal stats odr ndimage fft fftpack")
+"""Parts of SciPy that differentiate numerically, or give what is to be derived."""
 MAX_LENGTH = 100_000
 MOST_TEXTS = 100
 """So many texts that are run as code are looked into."""
@@ -191,9 +193,10 @@ def _nodes(tree: ast.Module) -> list[ast.AST]:
 def _found(path: str, tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[int, str, str]]:
     """What is not numeric: its line, what it is, its kind."""
     names = _names_of("numpy", nodes) | {"np"}
+    scipy = _names_of("scipy", nodes)
     attributes = Attributes(nodes)
     for node in nodes:
-        for what, kind in (*_looked_at(path, node, names), *attributes.looked_at(node)):
+        for what, kind in (*_looked_at(path, node, names), *_of_scipy(node, scipy), *attributes.looked_at(node)):
             yield getattr(node, "lineno", 1), what, kind
     main = {part for node in tree.body if _is_main(node) for part in ast.walk(node)}
     for line in sorted({*_renames([node for node in nodes if node not in main])}):
@@ -326,11 +329,18 @@ def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
 
 def _names_of(package: str, nodes: list[ast.AST]) -> set[str]:
     """What the file calls a package and its parts."""
-    names = {package}
+    names = [package]
+    known = (package, "np") if package == "numpy" else (package,)
+    others: dict[str, list[str]] = {}
     for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.asname for alias in node.names if alias.asname and alias.name.split(".")[0] == package}
-    return names
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                names += [one.asname for one in node.names if one.asname and one.name.split(".")[0] in known]
+            case ast.Assign(targets=targets, value=ast.Name(id=name)):
+                others.setdefault(name, []).extend(target.id for target in targets if isinstance(target, ast.Name))
+    for name in names:  # which grows by what is bound to one of them
+        names += others.pop(name, [])
+    return set(names)
 
 
 class Attributes:
@@ -461,6 +471,16 @@ def _looked_at(path: str, node: ast.AST, numpy: set[str]) -> Iterator[tuple[str,
         yield f"defines {node.name}: its objects say themselves what they equal", "tampering"
 
 
+def _of_scipy(node: ast.AST, scipy: set[str]) -> Iterator[tuple[str, str]]:
+    """What is reached by attributes, as it is flagged where it is imported."""
+    match node:
+        case ast.Attribute(attr=part) if part in SCIPY and root_of(node) in scipy:
+            yield f"uses {shown(node)}, which can differentiate numerically", "numeric"
+        case ast.Call(func=ast.Name(id="getattr"), args=[whole, ast.Constant(value=part), *_]) if part in SCIPY:
+            if root_of(whole) in scipy:
+                yield f"uses {shown(node)}, which can differentiate numerically", "numeric"
+
+
 def _attribute(node: ast.Attribute, numpy: set[str]) -> Iterator[tuple[str, str]]:
     if node.attr in WALKS:
         yield f"looks into the interpreter: {node.attr}", "tampering"
@@ -510,7 +530,7 @@ def _imported(module: str) -> Iterator[tuple[str, str]]:
         yield f"imports {top}, which differentiates", "forbidden"
     elif top == "cmath":
         yield "imports cmath, complex numbers", "numeric"
-    elif module.startswith(("scipy.optimize", "scipy.differentiate")):
+    elif module == "scipy.*" or (top == "scipy" and not SCIPY.isdisjoint(module.split("."))):
         yield f"imports {module}, which can differentiate numerically", "numeric"
     elif module.startswith(("handgrad.gradcheck", "handgrad.checking", "handgrad.jacobian")):
         yield f"imports {module}, which differentiates numerically", "numeric"

@@ -35,6 +35,103 @@ def test_numeric_backwards_that_are_hidden(name: str) -> None:
     assert numeric("sigmoid.py", HIDDEN[name])
 
 
+DIFFERENCE = """
+{head}
+class L:
+    def forward(self, x):
+        self.x = x
+        return 1 / (1 + np.exp(-x))
+    def backward(self, upstream):
+        h = 0.25
+        {line}
+        f = 1 / (1 + {exp}(-(self.x + h))) - 1 / (1 + {exp}(-(self.x - h)))
+        return upstream * f * 2, {{}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "exp"),
+    [
+        ("import numpy as np", "N = np", "N.exp"),
+        ("import numpy as np", "N = M = np\n        O = M", "O.exp"),
+        ("import numpy as np", "N = np if h else None\n        N = np", "N.exp"),
+        ("import numpy as np", "self.lib = np", "self.lib.exp"),
+        ("import numpy as np\nCALLS = np", "", "CALLS.exp"),
+        ("from numpy import *", "", "exp"),
+        ("from math import *", "", "exp"),
+        ("from handgrad.layers.base import np as other", "", "other.exp"),
+        ("from .base import np as other", "", "other.exp"),
+        ("from handgrad.layers import base", "", "base.np.exp"),
+    ],
+)
+def test_libraries_under_other_names(head: str, line: str, exp: str) -> None:
+    text = DIFFERENCE.format(head=head, line=line, exp=exp)
+    compile(text, exp, "exec")
+    assert any("two points" in flag.what for flag in numeric("layers/sigmoid.py", text))
+
+
+def test_a_library_that_is_handed_over() -> None:
+    text = DIFFERENCE.format(head="import numpy as np", line="N = one(np)", exp="N.exp")
+    text = text.replace("backward(self, upstream)", "backward(self, upstream, N=np)").replace("N = one(np)", "")
+    assert numeric("layers/sigmoid.py", text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "kind = [t[0] for t in np.exp.types][-2]\n        return upstream * self.x.astype(kind)",
+        "f = [np.exp][0]\n        return upstream * self.x.astype(f.types[-2][0])",
+        "return upstream * np.angle(self.x)",
+        "return upstream * self.x.astype('c' + '16')",
+        "return upstream * self.x.astype(f'c{16}')",
+        "return upstream * self.x.astype(''.join(['c', '16']))",
+        "return upstream * np.asarray(self.x, dtype=chr(68))",
+        "return upstream * np.array([f'{v}+1e-30j' for v in self.x])",
+        "return upstream * np.sqrt(-self.x * 0 - 1, dtype=np.sctypes['others'][1])",
+        "return upstream * (-len(self.x)) ** 0.5",
+        "return upstream * np.dtype(bytes([99, 49, 54])).type(0)",
+        "return upstream * np.typeDict['c'](self.x)",
+        "return upstream * scipy.optimize._numdiff.approx_derivative(f, self.x, method='cs')",
+        "return upstream * sp.stats.logistic.pdf(self.x)",
+        "return upstream * getattr(scipy, 'optimize').approx_fprime(self.x, f)",
+        "from scipy import stats\n        return upstream * stats.logistic.pdf(self.x)",
+        "from scipy import signal\n        return upstream * signal.savgol_coeffs(31, 14, deriv=1)",
+        "import scipy.integrate as s\n        return upstream * s.quad(f, 0, 1)",
+    ],
+)
+def test_complex_numbers_and_scipy_by_other_ways(body: str) -> None:
+    text = f"""
+import numpy as np
+import scipy
+import scipy as sp
+class L:
+    def forward(self, x):
+        self.x = x
+        return x
+    def backward(self, upstream):
+        {body}
+"""
+    compile(text, body, "exec")
+    assert numeric("layers/sigmoid.py", text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return upstream * scipy.special.expit(self.x)",
+        "return upstream * self.x.astype(np.result_type(self.x, upstream))",
+        "return upstream * self.x.astype('f' + '4')",
+        "return upstream * np.zeros(3, dtype=self.x.dtype)",
+        "m = np\n        return upstream * m.exp(-self.x) * m.zeros(3, 'float32')",
+        "return upstream * (-self.x) ** 2 * self.x ** 0.5",
+        "return upstream * isinstance(upstream, types.FunctionType)",
+    ],
+)
+def test_honest_types_and_scipy(body: str) -> None:
+    text = f"import types\nimport numpy as np\nimport scipy\ndef backward(self, upstream):\n        {body}\n"
+    assert numeric("layers/sigmoid.py", text) == []
+
+
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_code(name: str, handout: dict[str, bytes]) -> None:
     codes, module = HONEST[name]
