@@ -35,7 +35,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 CALLED_FROM_OUTSIDE = words("forward backward __init__ __call__")
 MOST_WORK = 200_000
 """So many looks at a node are taken in one file; those handed in take a twentieth of it."""
-MOST_SHOWN = 60
+MOST_SHOWN = 40
 """So many nodes an expression has that is told as it is written."""
 MOST_TEXT = 200
 

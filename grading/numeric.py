@@ -309,8 +309,9 @@ def _is_made(node: ast.expr) -> bool:
 def text_of(node: ast.expr, depth: int = 9) -> str:
     """The text that constants are added up to; "" for any other expression."""
     if depth and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = text_of(node.left, depth - 1), text_of(node.right, depth - 1)
-        return left + right if left and right else ""
+        right = text_of(node.right, depth - 1)
+        left = text_of(node.left, depth - 1) if right else ""
+        return left + right if left else ""
     return word_of(node) if isinstance(node, ast.Constant) else ""
 
 

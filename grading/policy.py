@@ -12,9 +12,10 @@ import ast
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeGuard
 
@@ -61,8 +62,9 @@ PACKAGE = Path(__file__).parents[1]
 SCIPY = words("optimize differentiate misc interpolate integrate signal stats odr ndimage fft fftpack")
 """Parts of SciPy that differentiate numerically, or give what is to be derived."""
 MAX_LENGTH = 100_000
-MOST_TEXTS = 100
+MOST_TEXTS = 50
 """So many texts that are run as code are looked into."""
+MOST_PASSES = 5
 TOO_INVOLVED = "is too involved to be followed: read it"
 COMPARISONS = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
 READERS = words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
@@ -81,9 +83,17 @@ VARYING = set(
     """
     random rand randn randint default_rng secrets uuid uuid1 uuid4 urandom getrandom getpid getppid
     time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time thread_time datetime now id hash
+    __hash__ repr ascii __repr__ ctypes __array_interface__ __array_struct__ os threading multiprocessing concurrent
+    asyncio resource tempfile timeit default_timer tracemalloc gc weakref getrandbits get_ident platform
     """.split()  # noqa: SIM905
 )
-"""What differs from one process to another."""
+"""What differs from one process to another, texts and places of objects among it."""
+ORDERLESS = words("""
+    sorted len set frozenset min max sum any all isinstance bool print union intersection difference
+    symmetric_difference issubset issuperset isdisjoint update intersection_update difference_update add discard remove
+    clear copy
+""")
+"""What may be done with a set whose order nobody sees."""
 
 
 @dataclass(frozen=True, order=True)
@@ -132,8 +142,9 @@ def _varying(text: str) -> Counter[str]:
         return unknown
     if code is None:
         return Counter()
-    words = []
-    for node in _nodes(code.tree):
+    nodes = _nodes(code.tree)
+    words = [*_orders(nodes), *_addresses(nodes)]
+    for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             words += [word for alias in node.names for word in alias.name.split(".")]
             words += (getattr(node, "module", None) or "").split(".")
@@ -142,6 +153,83 @@ def _varying(text: str) -> Counter[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             words.append(node.value)
     return Counter(word for word in words if word in VARYING)
+
+
+def _orders(nodes: list[ast.AST]) -> Iterator[str]:
+    """A word for each place where the order of a set may be seen: it is iterated over, or handed on."""
+    try:
+        sets = _sets(nodes)
+    except TooInvolved:
+        yield "hash"
+        return
+    for node in nodes if sets else []:
+        for part in ast.iter_child_nodes(node):
+            if part in sets and not _hides_order(node, part, sets):
+                yield "hash"
+
+
+def _sets(nodes: list[ast.AST]) -> set[ast.AST]:
+    """The expressions that are sets, as far as one sees it, and the names that are bound to one anywhere.
+
+    TooInvolved where names are bound to each other more often than anybody would.
+    """
+    sets: set[ast.AST] = set()
+    names: set[str] = set()
+    if not any(isinstance(node, ast.Set | ast.SetComp) or word_of(node) in ("set", "frozenset") for node in nodes):
+        return sets
+    for _ in range(MOST_PASSES):
+        before = len(sets)
+        for node in reversed(nodes):  # parts before what they are parts of
+            match node:
+                case ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set" | "frozenset")):
+                    sets.add(node)
+                case ast.BinOp(left=left, right=right) if left in sets or right in sets:
+                    sets.add(node)
+                case ast.IfExp(body=one, orelse=other) if one in sets or other in sets:
+                    sets.add(node)
+                case ast.Call(func=ast.Attribute(value=value, attr=attr)) if value in sets and attr in ORDERLESS:
+                    sets.add(node)
+                case ast.Name() | ast.Attribute() if name_of(node) in names:
+                    sets.add(node)
+                case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr() if node.value in sets:
+                    names |= {name_of(target) for target in _targets(node)} - {""}
+        if len(sets) == before:
+            return sets
+    raise TooInvolved
+
+
+def _targets(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _hides_order(node: ast.AST, part: ast.AST, sets: set[ast.AST]) -> bool:
+    """Whether nobody sees the order of a set that stands there."""
+    match node:
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr():
+            return not any(isinstance(target, ast.Tuple | ast.List) for target in _targets(node))
+        case ast.Call(func=function, keywords=keywords):
+            return part is function or (name_of(function) in ORDERLESS and not keywords)
+        case ast.Attribute(attr=attr):
+            return attr in ORDERLESS or node in sets
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp() | ast.Expr() | ast.If() | ast.While() | ast.Assert():
+            return True
+    return node in sets and isinstance(node, ast.BinOp | ast.IfExp)
+
+
+def _addresses(nodes: list[ast.AST]) -> Iterator[str]:
+    """A word for each text that holds the place of an object: of object(), of self, of a function or class."""
+    named = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named -= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    named |= {"self"}
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Name(id="object")):
+                yield "id"
+            case (
+                ast.Call(func=ast.Name(id="str" | "format"), args=[ast.Name(id=name), *_])
+                | ast.FormattedValue(value=ast.Name(id=name))
+            ) if name in named:
+                yield "id"
 
 
 @lru_cache(maxsize=64)
@@ -171,7 +259,7 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
         trees.append((code.tree, at))
         idle = code.idle if at is None else idle
         nodes = _nodes(code.tree)
-        for line, what, kind in _found(path, code.tree, nodes):
+        for line, what, kind in _found(path, code.tree, nodes) if code.found is None else code.found:
             is_idle = kind == "forbidden" and (at or line) in idle
             yield Flag(at or line, what, "tampering" if is_idle else kind)
         texts += [(run, at or line) for run, line in _texts_run(nodes)]
@@ -192,11 +280,14 @@ def _nodes(tree: ast.Module) -> list[ast.AST]:
 
 def _found(path: str, tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[int, str, str]]:
     """What is not numeric: its line, what it is, its kind."""
-    names = _names_of("numpy", nodes) | {"np"}
-    scipy = _names_of("scipy", nodes)
-    attributes = Attributes(nodes)
+    binding = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Assign)]
+    numpy, scipy = _names_of("numpy", binding) | {"np"}, _names_of("scipy", binding)
+    attributes = Attributes(nodes, _names_of("sys", binding))
     for node in nodes:
-        for what, kind in (*_looked_at(path, node, names), *_of_scipy(node, scipy), *attributes.looked_at(node)):
+        found = attributes.looked_at(node)
+        if not isinstance(node, ast.BinOp | ast.Expr):
+            found = chain(_looked_at(path, node, numpy), _of_scipy(node, scipy), found)
+        for what, kind in found:
             yield getattr(node, "lineno", 1), what, kind
     main = {part for node in tree.body if _is_main(node) for part in ast.walk(node)}
     for line in sorted({*_renames([node for node in nodes if node not in main])}):
@@ -217,6 +308,8 @@ class Code(NamedTuple):
     tree: ast.Module
     idle: frozenset[int] = frozenset()
     """The lines that are looked at, though they seem not to run: what stands there costs no points."""
+    found: list[tuple[int, str, str]] | None = None
+    """What `_found` says of it, if that was asked."""
 
 
 def _parsed(path: str, text: str) -> Code | None:
@@ -238,8 +331,9 @@ def _parsed(path: str, text: str) -> Code | None:
         nodes = _nodes(rest)
         if any(map(_may_be_main, nodes)) or _initialises(nodes) or _copies_names(nodes):
             return Code(tree)
-        if all(kind not in ("tampering", "forbidden") for _, _, kind in _found(path, rest, nodes)):
-            return Code(rest)
+        found = list(_found(path, rest, nodes))
+        if all(kind not in ("tampering", "forbidden") for _, _, kind in found):
+            return Code(rest, found=found)
         lines = {line for node in main for one in node.body for line in range(one.lineno, (one.end_lineno or 0) + 1)}
         return Code(tree, frozenset(lines))
     return Code(tree)
@@ -327,7 +421,7 @@ def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
     return False
 
 
-def _names_of(package: str, nodes: list[ast.AST]) -> set[str]:
+def _names_of(package: str, nodes: Iterable[ast.AST]) -> set[str]:
     """What the file calls a package and its parts."""
     names = [package]
     known = (package, "np") if package == "numpy" else (package,)
@@ -346,8 +440,8 @@ def _names_of(package: str, nodes: list[ast.AST]) -> set[str]:
 class Attributes:
     """Attributes that are reached by a text, and the standard streams."""
 
-    def __init__(self, nodes: list[ast.AST]) -> None:
-        self.sys = _names_of("sys", nodes)
+    def __init__(self, nodes: list[ast.AST], sys_names: set[str]) -> None:
+        self.sys = sys_names
         self.streams: dict[str, str] = {}
         """What is imported from sys of them, under the file's names."""
         self.values: dict[str, list[ast.expr]] = {}
@@ -392,6 +486,8 @@ class Attributes:
                 self.values.setdefault(named.id, []).append(value)
 
     def looked_at(self, node: ast.AST) -> Iterator[tuple[str, str]]:
+        if isinstance(node, ast.stmt):
+            return
         match node:
             case ast.Call(args=arguments) if name_of(node.func) in BY_NAME:
                 words = arguments if name_of(node.func) in ("attrgetter", "methodcaller") else arguments[1:2]
@@ -473,6 +569,8 @@ def _looked_at(path: str, node: ast.AST, numpy: set[str]) -> Iterator[tuple[str,
 
 def _of_scipy(node: ast.AST, scipy: set[str]) -> Iterator[tuple[str, str]]:
     """What is reached by attributes, as it is flagged where it is imported."""
+    if not isinstance(node, ast.Attribute | ast.Call):
+        return
     match node:
         case ast.Attribute(attr=part) if part in SCIPY and root_of(node) in scipy:
             yield f"uses {shown(node)}, which can differentiate numerically", "numeric"

@@ -651,6 +651,58 @@ if __name__ == "__main__":
     def test_holds_on_the_standard_streams(self, line: str) -> None:
         assert "tampering" in {flag.kind for flag in flags("fc.py", "import sys\n" + line)}
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "coin = {*'ab'}.pop() == 'a'",
+            "names = set('ab')\ncoin = next(iter(names)) == 'a'",
+            "coin = [*{'heads', 'tails'}][0] == 'heads'",
+            "for name in {'W', 'b'}: break",
+            "coin = [name for name in frozenset(NAMES)][0]",
+            "coin, _ = {'a', 'b'}",
+            "coin = list(set(NAMES) | set('ab'))[0]",
+            "a = set(NAMES)\nb = a\nc = b - a\ncoin = c.pop()",
+            "coin = ''.join({'a', 'b'})",
+            "coin = f'{set(NAMES)}'[2]",
+            "coin = max({'a', 'b'}, key=len)",
+            "def f(): return {'a', 'b'}\ncoin = f().pop()",
+            "coin = [{'a', 'b'}][0].pop()",
+            "self.names = set(NAMES)\nfor name in self.names: break",
+            "coin = str(object())[-4]",
+            "coin = object().__hash__()",
+            "coin = repr(f)",
+            "def f(): pass\ncoin = str(f)",
+            "coin = f'{self}'",
+            "coin = x.ctypes.data",
+            "coin = x.__array_interface__['data'][0]",
+            "import os",
+            "from timeit import default_timer",
+        ],
+    )
+    def test_what_may_vary(self, line: str) -> None:
+        compile(line, "fc.py", "exec")
+        assert may_vary(line)
+        assert not may_vary(line, line)
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "y = x.ndim in {1, 2}",
+            "seen = set()\nseen.add(3)\nseen |= {4}\nif 3 not in seen and seen: seen.discard(3)",
+            "classes = len(set(labels))",
+            "for name in sorted({'W', 'b'}): print(name)",
+            "assert set(grads) == {'W', 'b'} and not set(grads) - {'W'}",
+            "assert set(grads).issubset({'W', 'b'}), isinstance(x, set)",
+            "grads = {f'{i}.{name}': str(i) + name for i, name in pairs}",
+            "layers = [1]\nlast = layers.pop()\nfirst = grads.pop('W')",
+            "class A:\n    def __repr__(self): return 'A'\n    def __hash__(self): return 1",
+            HONEST,
+        ],
+    )
+    def test_what_does_not_vary(self, line: str) -> None:
+        compile(line, "fc.py", "exec")
+        assert not may_vary(line)
+
     def test_what_was_handed_out_is_not_flagged(self) -> None:
         given = "import signal\nimport threading\n"
         assert flags("train.py", given, given) == []
