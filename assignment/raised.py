@@ -14,19 +14,77 @@ DOT = re.compile(rf"shapes {SHAPE} and {SHAPE} not aligned")
 MATMUL = re.compile(r"matmul: .*mismatch in its core dimension 0.*\(size (\d+) is different from (\d+)\)")
 BROADCAST = re.compile(rf"could not be broadcast together with shapes {SHAPE} {SHAPE}")
 INDEX = re.compile(r"index (\d+) is out of bounds for axis \d+ with size (\d+)")
+NUMPYS = re.compile(r"not aligned|matmul|broadcast|out of bounds|cannot reshape|index did not match|concatenation axis")
+"""What NumPy's own messages about sizes have in them."""
+
+UNPACKED = re.compile(r"(not enough|too many) values to unpack \(expected (\d+)(?:, got (\d+))?")
 NO_METHOD = re.compile(r"'([\w.]+)' object has no attribute '(forward|backward|recall|step|hits)'")
 EMPTY = re.compile(r"(?:the (?:layer|model|loss)|Sequential\b.*): backward found self.cache empty")
+OWN_EMPTY = re.compile(r"\): backward found self.cache empty")
 UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not)")
 MEANT = (
     (re.compile(r"has no parameter b$"), "a layer made with bias=False has no b: ask self.bias first"),
     (re.compile(r"math range error"), "math.exp overflows above 709: take exp of what is never positive, or np.exp"),
     (
-        re.compile(r"values to unpack \(expected (\d+)"),
-        "{0} names stand for the sizes of an array that may have fewer or more axes: leave their number open (x.shape)",
-    ),
-    (
         re.compile(r"^'([\w.]+)'$"),
         "nothing is named {0} there: take the names that there are, from the dictionary itself",
+    ),
+    (
+        re.compile(r"boolean array indexing assignment"),
+        "a mask has as many places as entries that are True: it stands on both sides, dx[mask] = upstream[mask]",
+    ),
+    (
+        re.compile(r"truth value of an array"),
+        "if, and, or, max() and min() want one truth value, and an array has one for each entry: np.where, np.maximum "
+        "or a mask look at them all",
+    ),
+    (
+        re.compile(r"'numpy\.ndarray' object has no attribute '(grad|zero_grad|requires_grad|detach|numpy)'"),
+        "NumPy's arrays have no .{0}, that is PyTorch: gradients are returned, in a dictionary by name",
+    ),
+    (
+        re.compile(r"'numpy\.ndarray' object has no attribute '(exp|log|sqrt|tanh|maximum|minimum|abs|where|matmul)'"),
+        "{0} is no method of an array but a function of NumPy's: np.{0}(...)",
+    ),
+    (
+        re.compile(r"'numpy\.ndarray' object has no attribute '(?:items|keys|values|get|update)'"),
+        "an array stands where a dictionary of gradients belongs: backward returns (dx, {{name: gradient}}), dx first",
+    ),
+    (
+        re.compile(
+            r"'(?:int|float|numpy\.float\d+)' object (?:has no attribute '(?:shape|reshape|ndim|T|size|dot|sum|copy)'"
+            r"|is not subscriptable|is not iterable|does not support item)|object of type '(?:int|float)' has no len"
+        ),
+        "a plain number is taken for an array: a loss is one, and so is the upstream of its backward, which multiplies",
+    ),
+    (
+        re.compile(r"dscores\b.* must be an array of real numbers, got (?:dict|a tuple)"),
+        "a loss's backward returns dscores alone, and no dictionary beside it: a loss has no parameters",
+    ),
+    (
+        re.compile(r"(tuple|list) index out of range"),
+        "a place is asked for that the {0} does not have: a model may have no layers, a shape one axis only",
+    ),
+    (
+        re.compile(r"'(\w+)' object is not reversible"),
+        "reversed takes no {0}: make a list of it first, reversed(list(...))",
+    ),
+    (
+        re.compile(r"unsupported operand type.* for .*'(dict|Grads|Params)'"),
+        "a dictionary (a {0}) is calculated with as if it were an array: take the arrays in it, name by name",
+    ),
+    (
+        re.compile(r"unsupported operand type.* for .*'tuple'"),
+        "a pair is calculated with as if it were an array: take it apart, as in dx, grads = layer.backward(upstream)",
+    ),
+    (
+        re.compile(r"unsupported operand type.* for .*'NoneType'"),
+        "None is calculated with: it is what a function without return gives, and what is not set yet",
+    ),
+    (
+        re.compile(r"^(\w+\.(?:forward|backward|step|update))$"),
+        "{0} is another task: each part is asked alone, and has to do with what its function is given (such as model, "
+        "loss and optimizer)",
     ),
 )
 """What other messages mean."""
@@ -68,7 +126,7 @@ def explanations(errors: Sequence[Raised]) -> list[str]:
             "arrays, such as len(x) or x.shape[1]"
             for size in sorted(written)[:1]
         ]
-    found = (sentence for error in errors for sentence in _sentences(error.message))
+    found = (sentence for error in errors for sentence in _sentences(error))
     return list(dict.fromkeys(found))[:1]
 
 
@@ -87,6 +145,8 @@ def _written_in(errors: Sequence[Raised]) -> set[int]:
 
 
 def _sizes(message: str) -> Iterator[int]:
+    if not NUMPYS.search(message):  # of the package's own messages: what was given, and what is expected
+        return
     for pattern in NUMBERS_OF:
         for found in re.findall(pattern, message):
             yield from (int(number) for number in re.findall(r"\d+", found))
@@ -106,7 +166,8 @@ def _inner(message: str) -> tuple[int, int] | None:
     return (int(found[2]), int(found[1])) if found else None
 
 
-def _sentences(message: str) -> Iterator[str]:
+def _sentences(error: Raised) -> Iterator[str]:
+    message = error.message
     inner = _inner(message)
     if inner:
         yield (
@@ -128,6 +189,7 @@ def _sentences(message: str) -> Iterator[str]:
         found = pattern.search(message)
         if found:
             yield sentence.format(*found.groups())
+    yield from _unpacked(error)
     found = NO_METHOD.search(message)
     if found:
         yield (
@@ -135,13 +197,37 @@ def _sentences(message: str) -> Iterator[str]:
             "given a new value"
         )
     if EMPTY.search(message):
-        yield "backward is called of what has an empty cache: its forward fills that, its predict does not"
+        yield (
+            "backward is called of what has an empty cache: its forward fills that, its predict does not, nor does the "
+            "forward of a copy"
+        )
+    elif OWN_EMPTY.search(message):
+        yield "self.cache is empty where backward wants it: forward fills it, and backward leaves it as it is"
     found = UNSET.search(message)
     if found:
         yield f"{found[1]} is not set, and lines after the task use it: give the result that name"
     found = INDEX.search(message)
     if found and found[1] == found[2]:
         yield f"an index runs past the end, to {found[1]} where there are {found[2]} entries, 0 to {int(found[2]) - 1}"
+
+
+def _unpacked(error: Raised) -> Iterator[str]:
+    """Of values that are more or fewer than the names for them: sizes, where an input has that many, or rows."""
+    found = UNPACKED.search(error.message)
+    if not found:
+        return
+    names = int(found[2])
+    axes = [array.ndim for name, array in error.arrays.items() if name.startswith(("x", "upstream"))]
+    if any(n == int(found[3] or 0) if found[1] == "not enough" else n > names for n in axes):
+        yield (
+            f"{names} names stand for the sizes of an array that may have fewer or more axes: leave their number open "
+            "(x.shape)"
+        )
+    else:
+        yield (
+            f"an array is taken apart into {names} names, row by row: forward returns one array, as a loss's backward "
+            "does; a layer's backward returns the pair (dx, grads)"
+        )
 
 
 def _mend(message: str) -> str:

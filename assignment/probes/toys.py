@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,20 @@ from handgrad.params import Array
 
 LEARNING_RATE = 0.1
 """Of the optimizer among them, which has no use for it."""
+
+
+def _refuse_other_than_arrays(given: Any, method: str, instead: str) -> None:
+    """TypeError where a layer is handed a pair, a list, a dictionary or nothing."""
+    if given is None or isinstance(given, tuple | list | Mapping):
+        kind = "None" if given is None else f"a {type(given).__name__}"
+        raise TypeError(f"a layer's {method} was given {kind}; it takes an array, {instead}")
+
+
+def _refuse_other_upstreams(upstream: Any, shape: tuple[int, ...]) -> None:
+    """TypeError where `upstream` is no array, ValueError where it has not the output's shape."""
+    _refuse_other_than_arrays(upstream, "backward", "dL/d(its output)")
+    if np.shape(upstream) != shape:
+        raise ValueError(f"a layer of output {shape} was given upstream {np.shape(upstream)}")
 
 
 class Pick(Layer):
@@ -30,15 +45,24 @@ class Pick(Layer):
         return "the layer"
 
     def forward(self, x: Array) -> Array:
-        if x.ndim != 2 or x.shape[1] <= self.columns.max():
-            raise ValueError(f"a layer of {self.columns.max() + 1} inputs or more was given an array {x.shape}")
+        _refuse_other_than_arrays(x, "forward", "the output of the layer before it")
+        if not self.takes(x):
+            raise ValueError(f"a layer of {self.columns.max() + 1} inputs or more was given an array {np.shape(x)}")
         self.cache = x
         return np.take(x, self.columns, axis=1) * self.k
 
+    def takes(self, x: Array) -> bool:
+        """Whether there are all the columns of it."""
+        return np.ndim(x) == 2 and np.shape(x)[1] > self.columns.max()
+
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
         x = self.recall()
-        if np.shape(upstream) != (len(x), len(self.columns)):
-            raise ValueError(f"a layer of output {len(x), len(self.columns)} was given upstream {np.shape(upstream)}")
+        if not self.takes(x):
+            raise ValueError(
+                f"a layer of {self.columns.max() + 1} inputs or more found an array {np.shape(x)} in its cache, "
+                "which its own forward did not put there"
+            )
+        _refuse_other_upstreams(upstream, (len(x), len(self.columns)))
         dx, dk = np.zeros_like(x), np.zeros_like(self.k)
         for j, column in enumerate(self.columns):
             dx[:, column] += self.k[j] * upstream[:, j]
@@ -50,11 +74,14 @@ class Bend(Layer):
     """y = x |x|; no parameters."""
 
     def forward(self, x: Array) -> Array:
+        _refuse_other_than_arrays(x, "forward", "the output of the layer before it")
         self.cache = x
         return x * np.abs(x)
 
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
-        return np.asarray(2 * np.abs(self.recall()) * upstream), {}
+        x = self.recall()
+        _refuse_other_upstreams(upstream, np.shape(x))
+        return np.asarray(2 * np.abs(x) * upstream), {}
 
 
 class Stretch(Layer):
@@ -68,11 +95,13 @@ class Stretch(Layer):
         self.t, self.s = t, s
 
     def forward(self, x: Array) -> Array:
+        _refuse_other_than_arrays(x, "forward", "the output of the layer before it")
         self.cache = x * np.exp(self.t)
         return np.asarray(self.cache + self.s)
 
     def backward(self, upstream: Array) -> tuple[Array, dict[str, Array]]:
         stretched = self.recall()
+        _refuse_other_upstreams(upstream, np.shape(stretched))
         dt, ds = np.vdot(stretched, upstream), upstream.sum()
         return upstream * np.exp(self.t), {"t": np.array([dt]), "s": np.array([ds])}
 
@@ -157,6 +186,14 @@ class WatchedOptimizer(SGD):
             array += grads[name] / 64
 
 
-# As Python's own messages name them: 'the model' object has no attribute 'foward'.
-Watched.__name__, WatchedLoss.__name__, WatchedOptimizer.__name__ = "the model", "the loss", "the optimizer"
-Pick.__name__ = Bend.__name__ = Stretch.__name__ = "the layer"
+# As Python's own messages name them: 'the model' object has no attribute 'foward', the optimizer.step() missing ...
+for _kind, _name in (
+    *dict.fromkeys((Pick, Bend, Stretch), "the layer").items(),
+    (Watched, "the model"),
+    (WatchedLoss, "the loss"),
+    (WatchedOptimizer, "the optimizer"),
+):
+    _kind.__name__ = _name
+    for _method, _function in vars(_kind).items():
+        if isinstance(_function, FunctionType):
+            _function.__qualname__ = f"{_name}.{_method}"
