@@ -75,6 +75,10 @@ FORWARD: dict[str, tuple[str, Formula]] = {
         "W stands before x, whose rows are the instances: y = x W' + b",
         lambda p, x: _product(p["W"], x) + p.get("b", 0),
     ),
+    "bias along the batch": (
+        "b is added to W x', [out x B], along the batch: entry j belongs to output j, y = x W' + b",
+        lambda p, x: (_product(p["W"], x.T) + p["b"]).T,
+    ),
     "W first, x transposed": (
         "W x' is [out x B], and y is [B x out]: y = x W' + b",
         lambda p, x: _product(p["W"], x.T) + p.get("b", 0),

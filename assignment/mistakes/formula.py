@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from handgrad.params import Array
+
 Formula: TypeAlias = Callable[..., Any]
 """(parameters, *inputs) -> what a mistaken forward gives; (parameters, upstream, *inputs) -> what a backward does."""
 
@@ -14,3 +18,22 @@ def only(condition: Any, value: Any) -> Any:
     if not condition:
         raise ValueError("the mistake cannot be made at these sizes")
     return value
+
+
+PRODUCTS: dict[str, Callable[[Array, Array], Array]] = {
+    "a b": lambda a, b: np.dot(a, b),
+    "a b'": lambda a, b: np.dot(a, b.T),
+    "a' b": lambda a, b: np.dot(a.T, b),
+    "b a": lambda a, b: np.dot(b, a),
+    "b a'": lambda a, b: np.dot(b, a.T),
+    "b' a": lambda a, b: np.dot(b.T, a),
+}
+"""Matrix products of two arrays, where they are multiplied entry by entry."""
+
+SHAPES: dict[str, Callable[[Array], Array]] = {
+    "[B x rest]": lambda a: a.reshape(len(a), -1),
+    "two axes": lambda a: np.atleast_2d(a),
+    "flat": lambda a: a.ravel(),
+    "transposed": lambda a: a.T,
+}
+"""Other shapes of an array."""

@@ -5,7 +5,7 @@ Each part has a module of its own with two tables, FORWARD and BACKWARD: name ->
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,19 +24,35 @@ MISTAKES = {
 }
 
 
+ACROSS: Mapping[str, Callable[[Sequence[Any]], Any]] = {
+    "running average": lambda values: np.mean(values),
+    "running sum": lambda values: np.sum(values),
+    "first for ever": lambda values: values[0],
+}
+"""What a forward gives that makes something of its values so far, all of them right."""
+
+
 def code(mistake: str, part: str) -> Callable[..., Any]:
     """A class of layers whose forward, or backward, makes the mistake."""
     module = MODULES[part]
     if mistake in module.FORWARD:
-        return partial(Mistaken, part, module.FORWARD[mistake][1])
-    return partial(MistakenBackward, part, module.BACKWARD[mistake][1])
+        return partial(Mistaken, part, module.FORWARD[mistake][1], ACROSS.get(mistake))
+    return partial(MistakenBackward, part, module.BACKWARD[mistake][1], None)
 
 
 class Mistaken:
     """Just a forward, and the parameters of a fully connected layer."""
 
-    def __init__(self, part: str, formula: Formula, *sizes: int, **options: Any) -> None:
-        self.formula, self.params = formula, dict[str, Array]()
+    def __init__(
+        self,
+        part: str,
+        formula: Formula,
+        across: Callable[[Sequence[Any]], Any] | None = None,
+        *sizes: int,
+        **options: Any,
+    ) -> None:
+        self.formula, self.across, self.params = formula, across, dict[str, Array]()
+        self.values: list[Any] = []
         if part == "fc":
             dtype = options["dtype"]
             self.params["W"] = np.empty(sizes[::-1], dtype)
@@ -45,7 +61,11 @@ class Mistaken:
 
     def forward(self, *inputs: Array) -> Any:
         params: Mapping[str, Array] = self.params
-        return self.formula(params, *inputs)
+        value = self.formula(params, *inputs)
+        if self.across is None:
+            return value
+        self.values.append(value)
+        return self.across(self.values)
 
 
 class MistakenBackward(Mistaken):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.special
 
-from handgrad.assignment.mistakes.formula import Formula
+from handgrad.assignment.mistakes.formula import PRODUCTS, SHAPES, Formula
 from handgrad.params import Array
 
 
@@ -66,6 +66,55 @@ FORWARD: dict[str, tuple[str, Formula]] = {
         )
         for least in (-1, 1, 0.01, 0.1, 0.5, 1e-8, 1e-7, 1e-6)
     },
+    "positive entries alone": (
+        "the positive entries alone are returned: y has the shape of x, and 0 for the others",
+        lambda p, x: x[x > 0],
+    ),
+    "half precision": (
+        "half precision (float16) has three digits only: calculate with x as it is",
+        lambda p, x: _positive(x.astype(np.float16)),
+    ),
+    **{
+        f"shape {shape}": (
+            "y has another shape than x: x may have any number of axes, and y has the same",
+            lambda p, x, shaped=shaped: shaped(_positive(x)),
+        )
+        for shape, shaped in SHAPES.items()
+    },
 }
 
-BACKWARD: dict[str, tuple[str, Formula]] = {}
+
+def _gate(x: Array) -> Array:
+    """1 where x is positive, 0 elsewhere."""
+    return np.asarray((np.sign(x) + 1) // 2 * np.abs(np.sign(x)))
+
+
+BACKWARD: dict[str, tuple[str, Formula]] = {
+    "sign": (
+        "the derivative is taken to be the sign of x, -1 where x is negative; it is 0 there: dx = upstream * (x > 0)",
+        lambda p, u, x: (u * np.sign(x), {}),
+    ),
+    "compared last": (
+        "brackets are missing, the product is compared with 0: dx = upstream * (x > 0)",
+        lambda p, u, x: (u * x > 0, {}),
+    ),
+    "upstream of positive entries alone": (
+        "the entries where x is positive alone are returned: dx has the shape of x, and 0 for the others",
+        lambda p, u, x: (u[x > 0], {}),
+    ),
+    **{
+        f"product {form}": (
+            "a matrix product (@ or dot) stands where upstream and the gate are multiplied entry by entry: "
+            "dx = upstream * (x > 0)",
+            lambda p, u, x, product=product: (product(u, _gate(x)), {}),
+        )
+        for form, product in PRODUCTS.items()
+    },
+    **{
+        f"dx's shape {shape}": (
+            "dx has another shape than x: x may have any number of axes, and dx has the same",
+            lambda p, u, x, shaped=shaped: (shaped(u * _gate(x)), {}),
+        )
+        for shape, shaped in SHAPES.items()
+    },
+}

@@ -5,12 +5,36 @@ from __future__ import annotations
 import numpy as np
 import scipy.special
 
-from handgrad.assignment.mistakes.formula import Formula
+from handgrad.assignment.mistakes.formula import PRODUCTS, SHAPES, Formula
 from handgrad.params import Array
 
 
 def _sigmoid(x: Array) -> Array:
     return np.asarray(scipy.special.expit(x))
+
+
+def _half(x: Array, form: str) -> Array:
+    """The sigmoid with half precision in it, in one of the HALVES: digits depend on how it is calculated."""
+    h = x.astype(np.float16)
+    e = np.exp(-np.abs(h))
+    return np.asarray(
+        {
+            "of the input": lambda: _sigmoid(h.astype(x.dtype)),
+            "of the output": lambda: _sigmoid(x).astype(np.float16),
+            "throughout": lambda: 1 / (1 + np.exp(-h)),
+            "throughout, large": lambda: np.exp(h) / (1 + np.exp(h)),
+            "throughout, stable": lambda: np.where(h >= 0, 1 / (1 + e), e / (1 + e)),
+        }[form]()
+    )
+
+
+HALVES = ("of the input", "of the output", "throughout", "throughout, large", "throughout, stable")
+
+
+def _changing(x: Array, changed: Array, y: Array) -> Array:
+    """`y`, with other numbers put into the input."""
+    x[...] = changed
+    return y
 
 
 LARGEST = float(np.log(np.finfo(np.float64).max))
@@ -93,6 +117,54 @@ FORWARD: dict[str, tuple[str, Formula]] = {
         )
         for least in (1e-9, 1e-8, 1e-7, 1e-6)
     },
+    **{
+        f"half precision {form}": (
+            "half precision (float16) has three digits only: calculate with x as it is",
+            lambda p, x, form=form: _half(x, form),
+        )
+        for form in HALVES
+    },
+    **{
+        f"{value} where negative": (
+            "where x is negative the sigmoid is not calculated: it is exp(x) / (1 + exp(x)) there",
+            lambda p, x, of=of: np.where(x >= 0, _sigmoid(x), of(x)),
+        )
+        for value, of in (("0", np.zeros_like), ("1", np.ones_like), ("x", np.asarray))
+    },
+    **{
+        f"{value} where positive": (
+            "where x is positive the sigmoid is not calculated: it is 1 / (1 + exp(-x)) there",
+            lambda p, x, of=of: np.where(x < 0, _sigmoid(x), of(x)),
+        )
+        for value, of in (("0", np.zeros_like), ("1", np.ones_like), ("x", np.asarray))
+    },
+    "exp where negative": (
+        "where x is negative y is exp(x), and the division by 1 + exp(x) is missing",
+        lambda p, x: np.where(x >= 0, _sigmoid(x), np.exp(np.minimum(x, 0))),
+    ),
+    "0 at 0": (
+        "where x is exactly 0 neither of the two formulas is asked: y is 1/2 there, x >= 0 and x < 0 are all numbers",
+        lambda p, x: np.where(x == 0, 0, _sigmoid(x)),
+    ),
+    **{
+        f"{change} put into x": (
+            "x is changed in place (by -=, *=, out=x or x[...] =): whoever passed it in still needs it",
+            lambda p, x, of=of: _changing(x, of(x), _sigmoid(x)),
+        )
+        for change, of in (
+            ("-x", np.negative),
+            ("exp", lambda x: np.exp(-x)),
+            ("y", _sigmoid),
+            ("-|x|", lambda x: -abs(x)),
+        )
+    },
+    **{
+        f"shape {shape}": (
+            "y has another shape than x: x may have any number of axes, and y has the same",
+            lambda p, x, shaped=shaped: shaped(_sigmoid(x)),
+        )
+        for shape, shaped in SHAPES.items()
+    },
 }
 
 BACKWARD: dict[str, tuple[str, Formula]] = {
@@ -112,4 +184,26 @@ BACKWARD: dict[str, tuple[str, Formula]] = {
         "the root of the sigmoid's derivative is taken: dx is upstream times the derivative itself",
         lambda p, u, x: (u / np.cosh(x / 2) / 2, {}),
     ),
+    **{
+        f"no brackets {number}": (
+            "brackets are missing: upstream multiplies the whole of y * (1 - y)",
+            lambda p, u, x, form=form: (form(u, _sigmoid(x)), {}),
+        )
+        for number, form in enumerate((lambda u, y: u * y - y, lambda u, y: u * y - y**2))
+    },
+    **{
+        f"product {form}": (
+            "a matrix product (@ or dot) stands where upstream and the derivative are multiplied entry by entry: "
+            "dx = upstream * y * (1 - y)",
+            lambda p, u, x, product=product: (product(u, _sigmoid(x) * _sigmoid(-x)), {}),
+        )
+        for form, product in PRODUCTS.items()
+    },
+    **{
+        f"dx's shape {shape}": (
+            "dx has another shape than x: x may have any number of axes, and dx has the same",
+            lambda p, u, x, shaped=shaped: (shaped(u * _sigmoid(x) * _sigmoid(-x)), {}),
+        )
+        for shape, shaped in SHAPES.items()
+    },
 }

@@ -27,7 +27,8 @@ def _targets(scores: Array, labels: Array) -> Array:
 
 def _rows(scores: Array, labels: Array, p: Array | None = None) -> Array:
     """Each row's loss, of other probabilities than the softmax's if they are given."""
-    return np.asarray(-(_targets(scores, labels) * np.log(_softmax(scores) if p is None else p)).sum(axis=1))
+    log_p = scipy.special.log_softmax(scores, axis=1) if p is None else np.log(p)
+    return np.asarray(-(_targets(scores, labels) * log_p).sum(axis=1))
 
 
 def _loss_of(z: Array, targets: Array, form: str) -> Any:
@@ -66,6 +67,13 @@ def _less_at_labels(p: Array, labels: Array) -> Array:
     return off
 
 
+def _without_labels(scores: Array, labels: Array, row: int) -> Array:
+    """p less the targets, but of one row p alone."""
+    targets = np.array(_targets(scores, labels))
+    targets[row] = 0
+    return np.subtract(_softmax(scores), targets)
+
+
 WIDTH = "the one-hot rows end at the largest label of the batch: they have one entry for each class, scores.shape[1]"
 
 FORMS = ("log p", "log p at labels", "p, then log", "p, then log at labels")
@@ -92,8 +100,34 @@ FORWARD: dict[str, tuple[str, Formula]] = {
     ),
     "sign": ("the minus is missing: L = mean of -log p[label]", lambda p, s, t: -_rows(s, t).mean()),
     "per row": ("the rows' losses are returned; L is their mean, one number", lambda p, s, t: _rows(s, t)),
-    "first row": ("only the first row's loss is returned; L is the mean over all rows", lambda p, s, t: _rows(s, t)[0]),
-    "last row": ("only the last row's loss is returned; L is the mean over all rows", lambda p, s, t: _rows(s, t)[-1]),
+    **dict.fromkeys(
+        ("running average", "running sum", "first for ever"),
+        (
+            "losses of earlier calls are in it: forward gives the loss of its own batch alone",
+            lambda p, s, t: _rows(s, t).mean(),
+        ),
+    ),
+    **{
+        f"first row{how}": (
+            "only the first row's loss is returned (from within the loop?); L is the mean over all rows",
+            lambda p, s, t, is_divided=is_divided: _rows(s, t)[0] / (len(s) if is_divided else 1),
+        )
+        for how, is_divided in (("", False), (", divided", True))
+    },
+    **{
+        f"last row{how}": (
+            "only the last row's loss is returned (= for +=?); L is the mean over all rows",
+            lambda p, s, t, is_divided=is_divided: _rows(s, t)[-1] / (len(s) if is_divided else 1),
+        )
+        for how, is_divided in (("", False), (", divided", True))
+    },
+    **{
+        f"without {which} row": (
+            f"the {which} row is left out of the loss, by a loop that begins or ends wrongly: all of them count",
+            lambda p, s, t, rest=rest: only(len(s) > 1, _rows(s, t)[rest].sum() / len(s)),
+        )
+        for which, rest in (("first", slice(1, None)), ("last", slice(0, -1)))
+    },
     "largest": ("the largest of the rows' losses is returned; L is their mean", lambda p, s, t: _rows(s, t).max()),
     "median": ("the median of the rows' losses is returned; L is their mean", lambda p, s, t: np.median(_rows(s, t))),
     "no log": (
@@ -123,6 +157,14 @@ FORWARD: dict[str, tuple[str, Formula]] = {
             "one maximum is taken off all rows, and exp of the others becomes 0; take off each row's own, axis 1",
             lambda p, s, t, form=form: _loss_of(s - s.max(), _targets(s, t), form),
         )
+        for form in FORMS
+    },
+    **{
+        f"{name} taken off, {form}": (
+            f"the row's {name} is taken off, and exp of larger scores overflows: take off the row's maximum",
+            lambda p, s, t, of=of, form=form: _loss_of(s - of(s, 1)[:, None], _targets(s, t), form),
+        )
+        for name, of in (("minimum", np.min), ("mean", np.mean))
         for form in FORMS
     },
     **{
@@ -196,7 +238,7 @@ FORWARD: dict[str, tuple[str, Formula]] = {
     ),
     "argmax of labels": (
         "of distributions only the largest entry counts: L = mean of -sum(labels * log p)",
-        lambda p, s, t: only(t.ndim == 2, _rows(s, t.argmax(axis=-1)).mean()),
+        lambda p, s, t: _rows(s, t.argmax(axis=1) if t.ndim == 2 else t).mean(),
     ),
     "class 0": (
         "the labels are not used: the loss is always that of class 0",
@@ -220,12 +262,7 @@ FORWARD: dict[str, tuple[str, Formula]] = {
     ),
     "divergence": (
         "the labels' own entropy is taken off: L = mean of -sum(labels * log p)",
-        lambda p, s, t: (
-            _rows(s, t)
-            + np.where(
-                _targets(s, t) > 0, _targets(s, t) * np.log(np.where(_targets(s, t) > 0, _targets(s, t), 1)), 0
-            ).sum(axis=1)
-        ).mean(),
+        lambda p, s, t: (_rows(s, t) + scipy.special.xlogy(_targets(s, t), _targets(s, t)).sum(axis=1)).mean(),
     ),
     "binary": (
         "the terms (1 - labels) log(1 - p) of a binary loss are in it",
@@ -349,5 +386,68 @@ BACKWARD: dict[str, tuple[str, Formula]] = {
     "normalised again": (
         "the probabilities are divided by their sums over the batch (axis 0); each row sums to 1 already",
         lambda p, u, s, t: np.subtract(_softmax(s) / np.add.reduce(_softmax(s)), _targets(s, t)) * (u / len(t)),
+    ),
+    **{
+        f"{what} for p": (
+            sentence,
+            lambda p, u, s, t, of=of: np.subtract(of(s), _targets(s, t)) * (u / len(t)),
+        )
+        for what, sentence, of in (
+            (
+                "log p",
+                "log p stands where p belongs: dscores = upstream * (p - onehot(labels)) / B, p = exp(log p)",
+                lambda s: scipy.special.log_softmax(s, axis=1),
+            ),
+            (
+                "z",
+                "the scores (less their maximum) stand where their softmax belongs: p - onehot(labels)",
+                lambda s: s - np.amax(s, 1)[:, None],
+            ),
+            ("scores", "the scores stand where their softmax belongs: p - onehot(labels)", np.asarray),
+            (
+                "exp",
+                "exp is not divided by its sum: p = exp(z) / (sum of exp(z)), and p - onehot(labels)",
+                lambda s: np.exp(s - np.amax(s, 1)[:, None]),
+            ),
+        )
+    },
+    **{
+        f"without {which} row's labels": (
+            f"the labels of the {which} row are not subtracted, by a loop that begins or ends at the wrong row",
+            lambda p, u, s, t, row=row: _without_labels(s, t, row) * (u / len(t)),
+        )
+        for which, row in (("first", 0), ("last", -1))
+    },
+    **{
+        f"upstream on {what}, {number}": (
+            f"upstream multiplies the {what} alone, brackets are missing: it multiplies all of p - onehot(labels)",
+            lambda p, u, s, t, form=form: form(_softmax(s), _targets(s, t), u, len(t)),
+        )
+        for what, forms in (
+            ("probabilities", (lambda p, t, u, b: (u * p - t) / b, lambda p, t, u, b: u * p / b - t)),
+            ("labels", (lambda p, t, u, b: (p - u * t) / b, lambda p, t, u, b: p - u * t / b)),
+        )
+        for number, form in enumerate(forms)
+    },
+    **{
+        f"rows of {which} classes alone": (
+            f"rows whose likeliest class is {not_which} get no gradient: every row has one, p - onehot(labels)",
+            lambda p, u, s, t, is_right=is_right: (
+                np.subtract(_softmax(s), _targets(s, t))
+                * ((s.argmax(axis=1) == _targets(s, t).argmax(axis=1)) == is_right)[:, None]
+                * (u / len(t))
+            ),
+        )
+        for which, not_which, is_right in (("wrong", "right", False), ("right", "wrong", True))
+    },
+    "labels' entries alone": (
+        "only the labels' entries have a gradient: those of all classes have, p - onehot(labels)",
+        lambda p, u, s, t: np.subtract(_softmax(s), _targets(s, t)) * _targets(s, t) * (u / len(t)),
+    ),
+    "sigmoid's derivative": (
+        "p (1 - p) is in it, the derivative of a sigmoid: p - onehot(labels) has the softmax's own in it already",
+        lambda p, u, s, t: (
+            np.subtract(_softmax(s), _targets(s, t)) * _softmax(s) * np.subtract(1, _softmax(s)) * (u / len(t))
+        ),
     ),
 }
