@@ -15,7 +15,7 @@ from handgrad.assignment.probes.toys import Bend, Pick, Stretch
 from handgrad.layers import Layer
 from handgrad.params import Array, Params
 
-Function: TypeAlias = Callable[[Array], Array]
+Function: TypeAlias = Callable[[Array], Any]
 
 MISTAKES: dict[str, dict[str, str]] = {
     "sequential.forward": {
@@ -24,7 +24,13 @@ MISTAKES: dict[str, dict[str, str]] = {
         "without last": "the last layer is not applied",
         "without first": "the first layer is not applied",
         "first only": "only the first layer is applied",
-        "nothing": "the input comes back as it is: no layer's output is handed on",
+        **dict.fromkeys(
+            ("nothing", "nothing, all called"), "the input comes back as it is: no layer's output is handed on"
+        ),
+        **dict.fromkeys(
+            ("list", "list with input"),
+            "the list of all layers' outputs is returned: y is the last layer's output alone",
+        ),
         "without plain": "layers without parameters are skipped; every layer is applied",
         "twice": "every layer is applied twice",
         "last twice": "the last layer is applied twice",
@@ -40,6 +46,13 @@ MISTAKES: dict[str, dict[str, str]] = {
         "upstream to all, dx last": "every layer is given the model's upstream; hand on the dx of the layer after it",
         "ones": "backward begins with ones rather than with the upstream it is given",
         "ones on the way": "every layer is given ones; it takes the upstream, or the dx of the layer after it",
+        **dict.fromkeys(
+            ("times own upstream", "times upstream"),
+            "each dx is multiplied by upstream once more: the layer has done that, hand its dx on as it is",
+        ),
+        "pair on the way": "the pair of a layer's backward is handed on whole: dx is the upstream of the layer before",
+        "grads on the way": "a layer's parameter gradients are handed on: dx is the upstream of the layer before",
+        "calls forward": "backward calls the layers' forward: layer.backward(upstream) returns the pair (dx, grads)",
         "averaged on the way": "the upstream is divided by the batch size before each layer; 1/B is in the loss only",
         "negative on the way": "the upstream's sign is changed before each layer",
         "dx is upstream": "the input gradient returned is the upstream itself; it is the dx of the first layer",
@@ -52,10 +65,32 @@ MISTAKES: dict[str, dict[str, str]] = {
         "names by order": "positions in the gradients' names count only the layers with parameters; count all of them",
         "names with dot less": "the gradients' names lack the dot between position and name: '0.k'",
         "names with underscore": "the gradients' names lack the dot between position and name: '0.k', not '0_k'",
+        **dict.fromkeys(
+            ("{key}{i}", "{key}.{i}", "{key}_{i}"),
+            "in the gradients' names the position comes last: it comes first, '0.k'",
+        ),
+        **dict.fromkeys(
+            ("layer{i}.{key}", "layers.{i}.{key}", "layer{i}_{key}", "layer_{i}_{key}", "layer{i}{key}"),
+            "in the gradients' names is more than position, dot and name: '0.k', without layer",
+        ),
+        **dict.fromkeys(
+            ("d{key}{i}", "{i}.d{key}", "d{i}.{key}", "d{key}", "{i}d{key}"),
+            "a d is in the gradients' names: they are those of the parameters, '0.k'",
+        ),
+        **dict.fromkeys(
+            ("({i}, '{key}')", "('{i}', '{key}')"),
+            "the gradients' names are pairs: they are text, position, dot and name, '0.k'",
+        ),
+        "{i}": "the gradients' names are the positions alone: the layer's own name is missing, '0.k'",
+        "names by parameter": (
+            "the number in the gradients' names counts the layer's own parameters (one i in two loops?): "
+            "it is the layer's position"
+        ),
         "inner names": "the names of an inner container's gradients are cut: they are '1.0.k', position by position",
         "grads of last": "only the last layer's gradients are returned: collect those of all layers",
         "grads of first": "only the first layer's gradients are returned: collect those of all layers",
-        "no grads": "the layers' parameter gradients are not returned: collect those of all layers",
+        "no grads": "the layers' parameter gradients are not returned: collect those of all layers, by any name",
+        "no inner grads": "the gradients of a model within the model are missing: collect those of all layers",
         **dict.fromkeys(
             ("skips first", "skips first, zeros", "skips first, names shifted", "skips first, caches shifted"),
             "the first layer is skipped in backward: the loop goes down to layer 0",
@@ -132,15 +167,23 @@ class Chain:
             caches = caches[-1:] + caches[:-1]
         for layer, cache in zip(self.layers, caches, strict=True):
             layer.cache = cache
-        dx = u = np.ones_like(self.upstream) if mistake == "ones" else self.upstream
+        dx: Any = np.ones_like(self.upstream) if mistake == "ones" else self.upstream
+        u, own = dx, dict[str, Any]()
         for i in order:
             is_skipped = (mistake.startswith("skips first") and i == 0) or (mistake == "skips last" and i == count - 1)
             if is_skipped or (mistake == "skips plain" and not self.layers[i].params):
                 continue
             for _ in range(2 if mistake == "dx twice" else 1):
                 given = u if mistake.startswith("upstream to all") else self.handed(dx)
+                if mistake == "calls forward":
+                    dx, own = self.layers[i].forward(given)
+                    continue
+                if mistake in ("pair on the way", "grads on the way") and self.input_gradients:
+                    given = (dx, own) if mistake == "pair on the way" else own
                 own = self.layers[i].backward(given)[1]
                 dx = _times_jacobian(given, self.layers[i])
+            if mistake in ("times own upstream", "times upstream"):
+                dx = (given if mistake == "times own upstream" else u) * dx
             self.input_gradients.append(dx)
             self.collect(i, own)
 
@@ -162,11 +205,17 @@ class Chain:
             "names by order": with_params.index(i) if i in with_params else i,
         }.get(mistake, i)
         dot = {"names with dot less": "", "names with underscore": "_"}.get(mistake, ".")
+        if mistake == "no inner grads" and isinstance(self.layers[i], Mistaken):
+            return
         if mistake == "by position":
             own = {key: gradient / (i + 1) for key, gradient in own.items()}
-        for key, gradient in own.items():
+        for number, (key, gradient) in enumerate(own.items()):
             name = key.rpartition(".")[2] if mistake == "inner names" else key
-            self.grads[key if mistake == "names without position" else f"{position}{dot}{name}"] = gradient
+            form = {
+                "names without position": "{key}",
+                "names by parameter": f"{number}.{{key}}",
+            }.get(mistake, mistake if "{" in mistake else f"{position}{dot}{{key}}")
+            self.grads[form.format(i=position, key=name)] = gradient
 
     def result(self) -> tuple[Array, dict[str, Array]]:
         mistake, found = self.mistake, self.input_gradients or [self.upstream]
@@ -205,6 +254,11 @@ def _composition(functions: list[Function]) -> Function:
     return reduce(lambda inner, outer: lambda x: outer(inner(x)), functions, lambda x: x)
 
 
+def _outputs(functions: list[Function], x: Array) -> list[Array]:
+    """The input and what each function gives of the one before."""
+    return [_composition(functions[:n])(x) for n in range(len(functions) + 1)]
+
+
 def _residual(layer: Function) -> Function:
     """Adds the layer's input where its shape is the output's."""
 
@@ -226,6 +280,9 @@ FORWARD: dict[str, Callable[[list[Function]], Function]] = {
     "without first": lambda fs: _composition(fs[1:]),
     "first only": lambda fs: _composition(fs[:1]),
     "nothing": lambda fs: _composition([]),
+    "nothing, all called": lambda fs: lambda x: [*(f(x) for f in fs), x][-1],
+    "list": lambda fs: lambda x: _outputs(fs, x)[1:],
+    "list with input": lambda fs: lambda x: _outputs(fs, x),
     "twice": lambda fs: _composition([f for one in fs for f in (one, one)]),
     "last twice": lambda fs: _composition([*fs, *fs[-1:]]),
     "first twice": lambda fs: _composition([*fs[:1], *fs]),

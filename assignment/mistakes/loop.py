@@ -12,6 +12,7 @@ import scipy.special
 
 from handgrad.assignment.probes.toys import WatchedLoss
 from handgrad.data import batches
+from handgrad.divergence import first_nonfinite
 from handgrad.history import History
 from handgrad.params import Array
 
@@ -30,8 +31,34 @@ MISTAKES: dict[str, dict[str, str]] = {
         "old labels": "the loss is given the labels of the batch before",
         "first batch": "the model is given the first batch again and again",
         "first batch for both": FIRST_BATCH,
+        **{
+            f"x times {factor}": f"x is {how} before the model sees it: it takes the batch as it comes"
+            for factor, how in ((1 / 255, "divided by 255"), (1 / 256, "divided by 256"), (255, "multiplied by 255"))
+        },
+        **dict.fromkeys(
+            (
+                "x standardised",
+                "x standardised by columns",
+                "x less its mean",
+                "x less its mean by columns",
+                "x by its largest",
+            ),
+            "x is scaled or shifted before the model sees it: it takes the batch as it comes",
+        ),
+        "x overwritten": "x is given another value, the scores: later lines use the batch under that name",
         "predict": "scores are those of model.predict, which keeps no cache for backward: model.forward(x)",
-        "loss's predict": "the loss is that of loss.predict, which keeps no cache: loss.forward(scores, y)",
+        "loss's predict": (
+            "the loss is that of loss.predict or of evaluate, which keep no cache: loss.forward(scores, y)"
+        ),
+        **dict.fromkeys(
+            ("accuracy", "accuracy beside the loss", "accuracy of likeliest", "accuracy of likeliest beside the loss"),
+            "run.value is the accuracy: it is the loss, loss.forward(scores, y)",
+        ),
+        **dict.fromkeys(
+            ("hits", "hits beside the loss", "share of hits", "share of hits beside the loss"),
+            "run.value counts what is right: it is the loss, loss.forward(scores, y)",
+        ),
+        "value after": "run.value is calculated anew after the step: it stays the loss of the forward step before it",
         "value unset": "run.value is not set to the loss",
         "value kept": "run.value stays the first batch's loss",
         "value summed": "run.value is the sum over the batch; the loss is a mean already",
@@ -43,6 +70,12 @@ MISTAKES: dict[str, dict[str, str]] = {
         "first batch for both": FIRST_BATCH,
         "no update": "the optimizer takes no step: optimizer.step(grads)",
         "no step for the last": "the last batch is left out",
+        **dict.fromkeys(
+            ("odd steps left out", "even steps left out"),
+            "the optimizer steps at every second batch only: it takes one step for each",
+        ),
+        "stops at a rise": "the run is stopped where the loss rises: it goes on to the last batch",
+        "stops at a fall": "the run is stopped where the loss falls: it goes on to the last batch",
         "twice": "the optimizer takes two steps for each batch",
         "old grads": OLD_GRADS,
         "old grads, its own noted": OLD_GRADS,
@@ -111,17 +144,26 @@ def _train(
             if mistake == "first batch for both":
                 x, y = kept["x"], kept["labels"]
             forward = model.predict if mistake == "predict" else model.forward
-            scores = forward(kept["x"] if mistake == "first batch" else x)
+            scores = forward(kept["x"] if mistake == "first batch" else _scaled(mistake, x))
             _set_value(mistake, run, kept, x, y, scores)
+            if mistake == "x overwritten":
+                x = scores
             if not math.isfinite(run.value):
-                raise NonFiniteLoss("", history)
+                raise NonFiniteLoss(first_nonfinite(model, x, run.grads), history)
             grads = _gradients(mistake, run, kept, y, scores)
             is_left_out = {
                 "no step for the last": number == len(shuffled) - 1,
                 "old grads, first step left out": run.step == 0,
+                "even steps left out": run.step % 2 == 0,
+                "odd steps left out": run.step % 2 == 1,
             }
             if not is_left_out.get(mistake):
                 _step(mistake, run, grads)
+            if mistake == "value after":
+                run.value = loss.forward(model.forward(x), y)
+            if mistake.startswith("stops at ") and history.step_loss:
+                rise = run.value - history.step_loss[-1]
+                run.stop = "it is stopped" if (rise if mistake == "stops at a rise" else -rise) > 0 else run.stop
             run.step, run.x, run.y = run.step + 1, x, y
             run.grads = kept["grads"] if mistake.startswith("old grads, ") else grads
             history.step_loss.append(run.value)
@@ -138,6 +180,26 @@ def _train(
     return history
 
 
+def _scaled(mistake: str, x: Array) -> Array:
+    """What the model is given, where x is scaled or shifted first."""
+    if mistake.startswith("x times "):
+        return np.asarray(x * float(mistake.rpartition(" ")[2]))
+    if mistake == "x by its largest":
+        return np.asarray(x / x.max())
+    axis = 0 if mistake.endswith(" by columns") else None
+    if mistake.startswith("x less its mean"):
+        return np.asarray(x - x.mean(axis))
+    return np.asarray((x - x.mean(axis)) / x.std(axis)) if mistake.startswith("x standardised") else x
+
+
+def _right(mistake: str, loss: Any, scores: Array, y: Array) -> float:
+    """What stands for the loss where what is right is counted."""
+    mistake = mistake.removesuffix(" beside the loss")
+    if mistake in ("hits", "share of hits"):
+        return float(loss.hits(scores, y) / (len(y) if mistake == "share of hits" else 1))
+    return float(np.mean(scores.argmax(axis=1) == (y if mistake == "accuracy" else y.argmax(axis=1))))
+
+
 def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array, scores: Array) -> None:
     """Sets run.value, or what the mistake makes of it."""
     handed = {
@@ -150,7 +212,11 @@ def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array,
         "old scores": (kept.get("scores", scores), y),
         "old labels": (scores, kept.get("y", y)),
     }.get(mistake, (scores, y))
-    value = (run.loss.predict if mistake == "loss's predict" else run.loss.forward)(*handed)
+    counts = mistake.startswith(("accuracy", "hits", "share of hits"))
+    is_unseen = mistake == "loss's predict" or (counts and not mistake.endswith(" beside the loss"))
+    value = (run.loss.predict if is_unseen else run.loss.forward)(*handed)
+    if counts:
+        value = _right(mistake, run.loss, scores, y)
     kept.update(scores=scores.copy(), y=y.copy())
     kept["total"] += value
     first = kept.setdefault("value", value)
@@ -162,7 +228,7 @@ def _set_value(mistake: str, run: Any, kept: dict[str, Any], x: Array, y: Array,
 
 def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: Array) -> Mapping[str, Array]:
     """The gradients that the optimizer is handed, or what the mistake makes of them."""
-    upstream = _slope(run.loss) * (run.value if mistake == "times value" else 1.0)
+    upstream = _slope(run.loss, scores, y) * (run.value if mistake == "times value" else 1.0)
     handed = {
         "upstream scores": scores,
         "upstream y": y,
@@ -195,11 +261,11 @@ def _gradients(mistake: str, run: Any, kept: dict[str, Any], y: Array, scores: A
     return grads if factor is None else {name: g * factor for name, g in grads.items()}
 
 
-def _slope(loss: WatchedLoss) -> Array:
-    """The toy's gradient: `fixed`, or the derivative of mean |scores - labels|^3 as it has seen them last."""
+def _slope(loss: WatchedLoss, scores: Array, y: Array) -> Array:
+    """The toy's gradient: `fixed`, or the derivative of mean |scores - labels|^3 as it has seen them last, if ever."""
     if loss.fixed is not None:
         return loss.fixed[: loss.rows]
-    off = loss.seen["scores"] - loss.seen["labels"]
+    off = loss.seen.get("scores", scores) - loss.seen.get("labels", y)
     return np.asarray(np.sign(off) * off**2 * (3 / off.size))
 
 

@@ -13,6 +13,9 @@ from handgrad.params import Array, Params
 EPSILONS = (1e-10, 1e-8, 1e-7, 1e-6, 1e-5)
 """What is added to a denominator."""
 
+MEANS = (0.9, 0.95, 0.99, 0.999)
+"""How much of a running mean is kept in each step."""
+
 MISTAKES: dict[str, dict[str, str]] = {
     "sgd.step": {
         "still": "the parameters stay as they are: step must write into them (w -= ..., not w = w - ...)",
@@ -25,6 +28,13 @@ MISTAKES: dict[str, dict[str, str]] = {
             f"lr shrinks by {f}": f"the learning rate shrinks with every step, by {f}; it is self.lr"
             for f in (0.9, 0.99, 0.5)
         },
+        **dict.fromkeys(
+            (
+                *(f"lr falls by {k} from {start}" for k in (1, 0.1, 0.01, 0.001) for start in (0, 1)),
+                *(f"lr decays by {k} from {start}" for k in (0.1, 0.01, 0.001) for start in (0, 1)),
+            ),
+            "the learning rate falls with the number of steps: it is self.lr, as it is in each step",
+        ),
         "lr divides": "the gradient is divided by the learning rate: W = W - lr * v",
         "lr in v": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
         "lr in v and g": "the learning rate is inside the velocity; it belongs to the step, W = W - lr * v",
@@ -50,6 +60,13 @@ MISTAKES: dict[str, dict[str, str]] = {
         "nesterov g + v": "Nesterov's step lacks momentum: W = W - lr * (g + momentum * v)",
         "nesterov v + momentum g": "Nesterov's step multiplies the gradient by momentum: it is g + momentum * v",
         "nesterov v + momentum v": "Nesterov's step takes the velocity where g belongs: it is g + momentum * v",
+        "nesterov g + momentum g": "Nesterov's step takes the gradient where v belongs: it is g + momentum * v",
+        "nesterov lr on g": (
+            "in Nesterov's step lr multiplies g alone, brackets are missing: W = W - lr * (g + momentum * v)"
+        ),
+        "nesterov lr on v": (
+            "in Nesterov's step lr multiplies momentum * v alone, brackets are missing: W = W - lr * (g + momentum * v)"
+        ),
         "nesterov plain g": "in Nesterov's g + momentum * v the weight decay is missing: g = dL/dW + weight_decay * W",
         "no decay": "the weight decay is missing: g = dL/dW + weight_decay * W",
         "no decay without momentum": "without momentum the weight decay is missing: g = dL/dW + weight_decay * W",
@@ -69,7 +86,9 @@ MISTAKES: dict[str, dict[str, str]] = {
         "decay without lr": "the decay is taken off W without the learning rate: it is a part of g",
         "decay decoupled": "the decay is in the step but not in the velocity: g = dL/dW + weight_decay * W comes first",
         "decay after": "the decay comes after the step, of the new W: g = dL/dW + weight_decay * W comes first",
-        "decay of v": "the velocity decays rather than W: g = dL/dW + weight_decay * W",
+        **dict.fromkeys(
+            ("decay of v", "decay of v by rates"), "the velocity decays rather than W: g = dL/dW + weight_decay * W"
+        ),
         "absolute": "the decay is of |W|: g = dL/dW + weight_decay * W",
         "decay of signs": "the decay is of W's sign (that of L1): g = dL/dW + weight_decay * W",
         "shared velocity": "two optimizers share one velocity: it belongs to self",
@@ -77,6 +96,12 @@ MISTAKES: dict[str, dict[str, str]] = {
         "accumulated": "gradients of earlier steps are added: a step takes its own, momentum aside",
         "last only": "only the last parameter is updated: all of them, self.params.flat",
         "first only": "only the first parameter is updated: all of them, self.params.flat",
+        "last entry": "the last entry of the vector is never updated: a loop over the entries ends too early",
+        "first entry": "the first entry of the vector is never updated: a loop over the entries begins too late",
+        "still without momentum": "without momentum nothing is updated: W = W - lr * g then",
+        "still with momentum": "with momentum nothing is updated: W = W - lr * v, where v = momentum * v + g",
+        "still with nesterov": "with nesterov nothing is updated: W = W - lr * (g + momentum * v)",
+        "still without decay": "without weight decay nothing is updated: g = dL/dW then",
         "no biases": "the parameters of one dimension (biases) are never updated",
         "sign of g": "only the sign of the gradient is used: W = W - lr * g",
         "normalised": "the gradient is divided by its length, its norm: it is used as it comes",
@@ -89,6 +114,17 @@ MISTAKES: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("adagrad 0", *(f"adagrad {how} {least}" for how in ("plus", "within") for least in EPSILONS)),
             "the gradient is divided by the root of the summed squares so far (Adagrad): it is used as it comes",
+        ),
+        **dict.fromkeys(
+            (
+                *(f"rmsprop of {mean} plus {least}" for mean in MEANS for least in (0, *EPSILONS)),
+                *(f"rmsprop of {mean} within {least}" for mean in MEANS for least in (1e-8, 1e-6)),
+            ),
+            "the gradient is divided by the root of a mean of its squares (RMSProp): it is used as it comes",
+        ),
+        **dict.fromkeys(
+            (f"adam of {mean} plus {least}" for mean in (0.9, 0.0) for least in (1e-8, 1e-7)),
+            "the step is Adam's, divided by the root of a mean of squares: W = W - lr * v, v = momentum * v + g",
         ),
         **dict.fromkeys(
             ("corrected", "corrected, dampened"),
@@ -105,7 +141,7 @@ DECAYING: dict[str, Callable[[Array], Array]] = {
 }
 """What decays rather than the parameter itself."""
 
-UNDECAYED = ("decay decoupled", "decay after", "decay without lr", "decay of v", "no decay")
+UNDECAYED = ("decay decoupled", "decay after", "decay without lr", "decay of v", "decay of v by rates", "no decay")
 
 
 def code(mistake: str, part: str) -> Callable[..., Any]:
@@ -137,6 +173,14 @@ class Mistaken:
         self.steps += 1
 
     def updates(self, number: int, name: str) -> bool:
+        without = {
+            "still without momentum": not self.momentum,
+            "still with momentum": self.momentum > 0,
+            "still with nesterov": self.nesterov,
+            "still without decay": not self.weight_decay,
+        }
+        if without.get(self.mistake):
+            return False
         if self.mistake == "last only":
             return number == len(self.params) - 1
         if self.mistake == "no biases":
@@ -153,6 +197,7 @@ class Mistaken:
             number = _number(mistake.rpartition(" ")[2])
             lr = {f"lr {number:g}": number, "lr divides": 1 / self.lr}.get(mistake, lr)
             lr *= number**self.steps if "shrinks" in mistake else 1.0
+            lr *= _falling(mistake, self.steps)
         if mistake == "lr by root":
             lr /= np.sqrt(self.steps + 1)
         rate = self.rate(name)
@@ -161,13 +206,30 @@ class Mistaken:
         decaying = DECAYING.get(mistake, np.asarray)
         g = _combined(self.in_gradient(rate), (decaying(w), self.seen(name, loss_gradient)))
         before = self.v[name]
-        v = _combined(self.in_velocity(lr), (w if mistake == "v of w" else before, g))
+        v = _combined(self.in_velocity(lr, rate), (w if mistake == "v of w" else before, g))
         lr = 1.0 if mistake in ("lr in v", "lr in v and g") and m else lr
         self.v[name] = v if m and mistake != "no history" else np.zeros_like(v)
         if mistake.startswith("corrected"):
             v = v / (1 - m ** (self.steps + 1))
-        update = _combined(self.in_update(), (before, v, g, loss_gradient))
+        if mistake.startswith("adam "):
+            v = self.adams(name, g)
+        update = v if mistake.startswith("adam ") else _combined(self.in_update(), (before, v, g, loss_gradient))
+        first, last = w.flat[0], w.flat[-1]
         w[...] = _combined(self.in_parameter(lr, rate), (w, update))
+        names = list(self.params)
+        if mistake == "first entry" and name == names[0]:
+            w.flat[0] = first
+        if mistake == "last entry" and name == names[-1]:
+            w.flat[-1] = last
+
+    def adams(self, name: str, g: Array) -> Array:
+        """Adam's step without the learning rate: a mean of 0 stands for the optimizer's momentum."""
+        mean = _number(self.mistake.split()[2]) or float(self.momentum)
+        moments = [self.total.get(f"{name} {n}", np.zeros_like(g)) for n in (1, 2)]
+        for n, kept in enumerate((mean, 0.999)):
+            moments[n] = self.total[f"{name} {n + 1}"] = kept * moments[n] + (1 - kept) * g ** (n + 1)
+            moments[n] = moments[n] / (1 - kept ** (self.steps + 1))
+        return np.asarray(moments[0] / (np.sqrt(moments[1]) + _number(self.mistake.rpartition(" ")[2])))
 
     def seen(self, name: str, gradient: Array) -> Array:
         if self.mistake.startswith("clipped "):
@@ -180,9 +242,18 @@ class Mistaken:
             return np.asarray(gradient / (np.sqrt(self.total[name] + within) + outside))
         if self.mistake == "averaged":
             return gradient / len(gradient)
+        if self.mistake.startswith("rmsprop "):
+            return self.divided(name, gradient)
         if self.mistake == "normalised":
             return np.asarray(gradient / np.linalg.norm(gradient))
         return np.sign(gradient) if self.mistake == "sign of g" else gradient
+
+    def divided(self, name: str, g: Array) -> Array:
+        """The gradient as RMSProp has it."""
+        mean, least = _number(self.mistake.split()[2]), _number(self.mistake.rpartition(" ")[2])
+        self.total[name] = mean * self.total.get(name, np.zeros_like(g)) + (1 - mean) * g**2
+        within, outside = (least, 0.0) if "within" in self.mistake else (0.0, least)
+        return np.asarray(g / (np.sqrt(self.total[name] + within) + outside))
 
     def rate(self, name: str) -> float:
         is_weight = self.params[name].ndim > 1
@@ -209,7 +280,7 @@ class Mistaken:
         }
         return known.get(self.mistake, (rate, 1))
 
-    def in_velocity(self, lr: float) -> Sequence[float]:
+    def in_velocity(self, lr: float, rate: float) -> Sequence[float]:
         """What the velocity before and g are multiplied by, for the velocity."""
         m = float(self.momentum)
         known: dict[str, Sequence[float]] = {
@@ -225,6 +296,7 @@ class Mistaken:
             "v negative": (-m, 1),
             "v twice": (m**2, 1 + m),
             "decay of v": (m + self.weight_decay, 1),
+            "decay of v by rates": (m + rate, 1),
         }
         return known.get(self.mistake, (m, 1))
 
@@ -241,6 +313,9 @@ class Mistaken:
             "nesterov g + v": (0, 1, 1, 0),
             "nesterov v + momentum g": (0, 1, m, 0),
             "nesterov v + momentum v": (0, 1 + m, 0, 0),
+            "nesterov g + momentum g": (0, 0, 1 + m, 0),
+            "nesterov lr on g": (0, m / self.lr, 1, 0),
+            "nesterov lr on v": (0, m, 1 / self.lr, 0),
             "nesterov plain g": (0, m, 0, 1),
             "lr in v and g": (0, m, self.lr, 0),
         }
@@ -258,6 +333,15 @@ def _combined(multipliers: Sequence[float], arrays: Sequence[Array]) -> Array:
     """The arrays' linear combination."""
     parts = (factor * array for factor, array in zip(multipliers, arrays, strict=True) if factor)
     return np.asarray(sum(parts, np.zeros_like(arrays[0])))
+
+
+def _falling(mistake: str, steps: int) -> float:
+    """What the learning rate is multiplied by, where it falls with the number of steps."""
+    _, how, *rest = mistake.split()
+    if how not in ("falls", "decays"):
+        return 1.0
+    t = _number(rest[1]) * (steps + _number(rest[3]))
+    return 1 / (1 + t) if how == "falls" else float(np.exp(-t))
 
 
 def _number(text: str) -> float:
