@@ -66,6 +66,10 @@ MEANT = (
         "a place is asked for that the {0} does not have: a model may have no layers, a shape one axis only",
     ),
     (
+        re.compile(r"a layer's backward was given a (?:tuple|dict)"),
+        "a layer's backward returns the pair (dx, grads): the layer before it takes dx, the first of the two, alone",
+    ),
+    (
         re.compile(r"'(\w+)' object is not reversible"),
         "reversed takes no {0}: make a list of it first, reversed(list(...))",
     ),

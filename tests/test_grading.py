@@ -524,6 +524,54 @@ BUGS = [
         "    grads.update({f'{place}.{name}': g for name, g in own.items()})\nreturn upstream, grads",
         "self.layers is turned round, and stays so",
     ),
+    ("relu.backward", "return upstream * np.sign(x), {}", "the derivative is taken to be the sign of x"),
+    ("relu.backward", "dx = np.zeros_like(x)\ndx[x > 0] = upstream\nreturn dx, {}", "dx[mask] = upstream[mask]"),
+    ("relu.backward", "return (upstream * (x > 0)).reshape(len(x), -1), {}", "dx has another shape than x"),
+    ("relu.forward", "self.cache = x\nif x < 0:\n    x = 0 * x\nreturn x", "want one truth value"),
+    ("fc.backward", "self.W.grad = upstream.T @ x", "that is PyTorch"),
+    (
+        "sigmoid.forward",
+        "y = np.zeros_like(x)\ny[x >= 0] = 1 / (1 + np.exp(-x[x >= 0]))\nself.cache = y.copy()\nreturn y",
+        "where x is negative the sigmoid is not calculated",
+    ),
+    ("sigmoid.backward", "return upstream @ (y * (1 - y)).T, {}", "a matrix product (@ or dot) stands where"),
+    (
+        "softmax_ce.backward",
+        "exp, total, labels = self.recall()\nd = exp / total\nif labels.ndim == 2:\n    d -= labels\nelse:\n"
+        "    d.reshape(-1)[labels[:-1]] -= 1\nreturn upstream * d / len(d)",
+        "the labels of the last row are not subtracted",
+    ),
+    (
+        "sequential.backward",
+        "grads = {}\nfor i, layer in reversed(list(enumerate(self.layers))):\n"
+        "    upstream = layer.backward(upstream)\n"
+        "    grads.update({f'{i}.{name}': g for name, g in upstream[1].items()})\nreturn upstream[0], grads",
+        "the layer before it takes dx, the first of the two",
+    ),
+    (
+        "sequential.backward",
+        "grads = {}\nfor i, layer in reversed(list(enumerate(self.layers))):\n"
+        "    upstream, own = layer.forward(upstream)\n"
+        "    grads.update({f'{i}.{name}': g for name, g in own.items()})\nreturn upstream, grads",
+        "backward calls the layers' forward",
+    ),
+    (
+        "sequential.backward",
+        "grads = {}\nfor i, layer in reversed(list(enumerate(self.layers))):\n"
+        "    upstream, own = layer.backward(upstream)\n"
+        "    grads.update({f'{name}{i}': g for name, g in own.items()})\nreturn upstream, grads",
+        "the position comes last",
+    ),
+    (
+        "sgd.step",
+        "self.t = getattr(self, 't', 0) + 1\ng = gradient + self._decay_rates * w\n"
+        "self._velocity[...] = v = self.momentum * self._velocity + g\n"
+        "w -= self.lr / (1 + 0.01 * self.t) * (g + self.momentum * v if self.nesterov else v)",
+        "the learning rate falls with the number of steps",
+    ),
+    ("train.update", "dx, grads = model.backward(loss.backward())\noptimizer.step()", "the optimizer.step() missing"),
+    ("train.forward", "scores = model.forward(x / 255)\nrun.value = loss.forward(scores, y)", "x is divided by 255"),
+    ("train.forward", "scores = model.forward(x)\nrun.value = loss.predict(scores, y)", "or of evaluate"),
     (
         "train.forward",
         "scores = model.forward(x)\nloss = loss.forward(scores, y)\nrun.value = loss",

@@ -126,7 +126,7 @@ class Mistaken(Layer):
         self.dx = np.empty(0)
         """What the last backward gave."""
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array) -> Any:
         applied = [layer for layer in self.layers if layer.params or self.mistake != "without plain"]
         return FORWARD.get(self.mistake, _composition)([layer.forward for layer in applied])(x)
 
@@ -262,7 +262,7 @@ def _outputs(functions: list[Function], x: Array) -> list[Array]:
 def _residual(layer: Function) -> Function:
     """Adds the layer's input where its shape is the output's."""
 
-    def added(x: Array) -> Array:
+    def added(x: Array) -> Any:
         y = layer(x)
         return x + y if np.shape(x) == np.shape(y) else y
 

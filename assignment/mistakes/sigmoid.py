@@ -17,15 +17,13 @@ def _half(x: Array, form: str) -> Array:
     """The sigmoid with half precision in it, in one of the HALVES: digits depend on how it is calculated."""
     h = x.astype(np.float16)
     e = np.exp(-np.abs(h))
-    return np.asarray(
-        {
-            "of the input": lambda: _sigmoid(h.astype(x.dtype)),
-            "of the output": lambda: _sigmoid(x).astype(np.float16),
-            "throughout": lambda: 1 / (1 + np.exp(-h)),
-            "throughout, large": lambda: np.exp(h) / (1 + np.exp(h)),
-            "throughout, stable": lambda: np.where(h >= 0, 1 / (1 + e), e / (1 + e)),
-        }[form]()
-    )
+    return {
+        "of the input": _sigmoid(h.astype(x.dtype)),
+        "of the output": _sigmoid(x).astype(np.float16),
+        "throughout": np.asarray(1 / (1 + np.exp(-h))),
+        "throughout, large": np.asarray(np.exp(h) / (1 + np.exp(h))),
+        "throughout, stable": np.where(h >= 0, 1 / (1 + e), e / (1 + e)),
+    }[form]
 
 
 HALVES = ("of the input", "of the output", "throughout", "throughout, large", "throughout, stable")

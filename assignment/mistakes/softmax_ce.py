@@ -71,7 +71,7 @@ def _without_labels(scores: Array, labels: Array, row: int) -> Array:
     """p less the targets, but of one row p alone."""
     targets = np.array(_targets(scores, labels))
     targets[row] = 0
-    return np.subtract(_softmax(scores), targets)
+    return np.asarray(_softmax(scores) - targets)
 
 
 WIDTH = "the one-hot rows end at the largest label of the batch: they have one entry for each class, scores.shape[1]"
