@@ -160,14 +160,6 @@ FORWARD: dict[str, tuple[str, Formula]] = {
         for form in FORMS
     },
     **{
-        f"{name} taken off, {form}": (
-            f"the row's {name} is taken off, and exp of larger scores overflows: take off the row's maximum",
-            lambda p, s, t, of=of, form=form: _loss_of(s - of(s, 1)[:, None], _targets(s, t), form),
-        )
-        for name, of in (("minimum", np.min), ("mean", np.mean))
-        for form in FORMS
-    },
-    **{
         f"no shift, {form}": (
             "exp overflows, or all of a row becomes 0: take each row's maximum off its scores first, p stays the same",
             lambda p, s, t, form=form: _loss_of(s, _targets(s, t), form),
@@ -180,6 +172,14 @@ FORWARD: dict[str, tuple[str, Formula]] = {
             lambda p, s, t, form=form: _loss_of(s - np.max(s, 1)[:, None], _targets(s, t), form),
         )
         for form in FORMS[2:]
+    },
+    **{
+        f"{name} taken off, {form}": (
+            f"the row's {name} is taken off, and exp of larger scores overflows: take off the row's maximum",
+            lambda p, s, t, of=of, form=form: _loss_of(s - of(s, 1)[:, None], _targets(s, t), form),
+        )
+        for name, of in (("minimum", np.min), ("mean", np.mean))
+        for form in FORMS
     },
     **{
         f"smoothed {share}, {others}": (
