@@ -9,7 +9,7 @@ from handgrad.assignment import mistakes
 from handgrad.assignment.judge import Verdict
 from handgrad.assignment.probes import CHECKS, Probe, attempts
 from handgrad.assignment.probes.probe import ForwardRaised
-from handgrad.assignment.raised import Raised, explanations
+from handgrad.assignment.raised import OWN_EMPTY, Raised, explanations
 from handgrad.assignment.words import what_is_kept
 from handgrad.grading import gradients
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Failure, Limits, ask
@@ -114,6 +114,8 @@ def kept_wrong(task: str, wrong: Seen, tree: Mapping[str, bytes], limits: Limits
     answer, cpu = _raised_by(wrong, tree, limits)
     if answer.failure is None:
         return [told], cpu
+    if OWN_EMPTY.search(answer.failure.message):
+        return [f"self.cache is empty after forward: {what or 'what backward needs'} must be in it"], cpu
     meaning = explanations([Raised(answer.failure.message, answer.failure.where, wrong.probe.arrays)])
     return [told, *meaning, f"backward {_raised(answer.failure)}"], cpu
 

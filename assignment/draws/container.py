@@ -38,8 +38,9 @@ class Drawing:
         self.arrays[f"x{suffix}"] = mixed(self.rng, rows, x_width)
         self.arrays[f"upstream{suffix}"] = mixed(self.rng, rows, self.width)
 
-    def probe(self, layers: Sequence[Any], script: Sequence[Step]) -> Probe:
-        self.arrays["upstream"] = mixed(self.rng, self.rows, self.width)
+    def probe(self, layers: Sequence[Any], script: Sequence[Step], shape: Sequence[int] = ()) -> Probe:
+        """`shape` is that of the upstream, where it is not that of a batch of vectors."""
+        self.arrays["upstream"] = mixed(self.rng, *(shape or (self.rows, self.width)))
         return Probe("container", "model", "Sequential", {"layers": list(layers)}, self.arrays, script)
 
 
@@ -71,6 +72,10 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     layers = [layer for _ in range(4) for layer in (d.pick(int(rng.integers(2, 9))), ["Bend"], d.stretch())]
     yield "other sizes", d.probe(layers, script)
 
+    for layers in ([["Bend"]], [["Bend"], ["Sequential", ["Bend"]]]):
+        d = Drawing(rng, widths[0], widths[1])
+        d.arrays["x"], shape = mixed(rng, *widths[:3]), widths[:3]
+        yield "other sizes", d.probe(layers, script, shape)
     for kinds in ("Pick",), ("Bend",), ("Bend", "Bend"), ("Bend", "Pick"), ("Pick", "Bend"), ():
         d = Drawing(rng, widths[0], widths[1])
         yield "special values", d.probe([d.pick(widths[2]) if kind == "Pick" else [kind] for kind in kinds], script)

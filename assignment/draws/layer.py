@@ -37,6 +37,8 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     yield "contract", (kind.forward if step == "forward" else kind.backward)(kind.single())
     if part == "relu":
         yield "contract", kind.forward_of_positive() if step == "forward" else kind.backward_of_positive()
+    if part == "softmax_ce" and step == "forward":
+        yield "contract", kind.forward_of_distributions()
 
 
 class Case:
@@ -180,6 +182,15 @@ class Kind:
             yield case
         case = self.case(sizes)
         case.inputs["scores"] = np.zeros((rows, classes))
+        yield case
+        case = self.case(sizes)  # narrow rows far apart, which no one maximum suits
+        case.inputs["scores"] = (
+            np.rint(case.inputs["scores"] * 4) / 4 + 1000.0 * np.where(np.arange(rows) % 2, 1, -1)[:, None]
+        )
+        yield case
+        case = self.case(sizes)  # wide rows whose label is the largest, which no minimum suits
+        case.inputs["scores"] = np.rint(case.inputs["scores"] * 4) * 256
+        case.inputs["labels"] = case.inputs["scores"].argmax(axis=1)
         yield case
 
     # What to do there.
@@ -346,15 +357,15 @@ class Kind:
         script: list[Step] = [
             *self.made(case, "a"),
             *self.made_other(other),
-            ["forward", "a", None, ins],
-            ["forward", "b", None, [f"{name} other" for name in other.inputs]],
+            ["forward", "a", "", ins],
+            ["forward", "b", "", [f"{name} other" for name in other.inputs]],
             ["backward", "a", "", ups[""], names],
             ["backward", "b", " of another object", ups[" other"], names],
             ["backward", "a", " of a second backward", ups[" again"], names],
             ["backward", "a", " of the first upstream again", ups[""], names],
-            ["forward", "a", None, second_ins],
+            ["forward", "a", "", second_ins],
             ["backward", "a", " of the second batch", ups[" second"], names],
-            ["forward", "a", None, later_ins],
+            ["forward", "a", "", later_ins],
             ["backward", "a", " of a batch of another size", ups[" later"], names],
             ["after", [*ins, *second_ins, *later_ins, *handed]],
             ["params", "a", ""],
@@ -372,9 +383,16 @@ class Kind:
     def backward_of_positive(self) -> Probe:
         case = Case([], {}, {"x": np.abs(mixed(self.rng, 3, 4))})
         more = {"upstream": mixed(self.rng, 3, 4), **self.cached(case, "")}
-        script: list[Step] = [*self.made(case), ["forward", "a", None, ["x"]]]
+        script: list[Step] = [*self.made(case), ["forward", "a", "", ["x"]]]
         script += [["backward", "a", "", "upstream", ["dx"]], ["shared"]]
         return self.probe(case, self.further(script, is_contract=True), more)
+
+    def forward_of_distributions(self) -> Probe:
+        """Labels that are distributions are not changed either; whether y is right is asked elsewhere."""
+        rows, classes = sizes_apart(self.rng, 2, 3)
+        case = self.case({"N": rows, "C": classes}, self.rng.dirichlet(np.ones(classes), rows))
+        ins = list(case.inputs)
+        return self.probe(case, [*self.made(case), ["forward", "a", "", ins], ["after", ins]])
 
     def four_cases(self, others: tuple[int, int] | None = None) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
         """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's.

@@ -4,7 +4,8 @@ Steps, `a` being the name of one object of the class:
 
     make a arguments options                a new object
     set a W array                           writes the array into its parameter W
-    forward a result [inputs]               calls it; the result's name may be None: not reported
+    forward a result [inputs]               calls it; the result's name may be "": it is not reported; or None: neither
+                                            that, nor is it handed the arrays themselves, but copies
     try a [inputs]                          empties the cache and calls forward with copies, whatever error it raises
     cache a array                           puts the array where forward would have left it
     mend a suffix labels                    in what forward left, puts right arrays for the wrong ones: the arrays named
@@ -54,15 +55,16 @@ def run(probe: Probe, script: Sequence[Step], code: Any = None) -> dict[str, Arr
             params[name][parameter][...] = held[array]
         elif word == "forward":
             name, result, inputs = rest
+            handed = [held[x].copy() if result is None else held[x] for x in inputs]
             try:
-                y = objects[name].forward(*[held[x] for x in inputs])
+                y = objects[name].forward(*handed)
             except NotImplementedError:  # a blank
                 raise
             except Exception as error:
-                if result is not None:
+                if result:
                     raise
                 raise ForwardRaised(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__) from None
-            if result is not None:
+            if result:
                 record.report(result, y)
         elif word == "try":
             name, inputs = rest
