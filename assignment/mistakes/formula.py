@@ -20,13 +20,19 @@ def only(condition: Any, value: Any) -> Any:
     return value
 
 
+def _product(first: Array, second: Array, turned: str = "") -> Array:
+    """The product, of the "first" or the "second" factor's transpose."""
+    factors = [one.T if name in turned else one for name, one in (("first", first), ("second", second))]
+    return np.asarray(np.dot(*factors))
+
+
 PRODUCTS: dict[str, Callable[[Array, Array], Array]] = {
-    "a b": lambda a, b: np.dot(a, b),
-    "a b'": lambda a, b: np.dot(a, b.T),
-    "a' b": lambda a, b: np.dot(a.T, b),
-    "b a": lambda a, b: np.dot(b, a),
-    "b a'": lambda a, b: np.dot(b, a.T),
-    "b' a": lambda a, b: np.dot(b.T, a),
+    "a b": _product,
+    "a b'": lambda a, b: _product(a, b, "second"),
+    "a' b": lambda a, b: _product(a, b, "first"),
+    "b a": lambda a, b: _product(b, a),
+    "b a'": lambda a, b: _product(b, a, "second"),
+    "b' a": lambda a, b: _product(b, a, "first"),
 }
 """Matrix products of two arrays, where they are multiplied entry by entry."""
 

@@ -14,19 +14,17 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _half(x: Array, form: str) -> Array:
-    """The sigmoid with half precision in it, in one of the HALVES: digits depend on how it is calculated."""
-    h = x.astype(np.float16)
-    e = np.exp(-np.abs(h))
+    """The sigmoid with half precision in it, in one of the HALVES."""
+    half, own = np.float16, x.dtype
+    e = np.exp(np.negative(x.astype(half)))
     return {
-        "of the input": _sigmoid(h.astype(x.dtype)),
-        "of the output": _sigmoid(x).astype(np.float16),
-        "throughout": np.asarray(1 / (1 + np.exp(-h))),
-        "throughout, large": np.asarray(np.exp(h) / (1 + np.exp(h))),
-        "throughout, stable": np.where(h >= 0, 1 / (1 + e), e / (1 + e)),
+        "of the input": _sigmoid(x.astype(half).astype(own)),
+        "of the output": _sigmoid(x).astype(half),
+        "throughout": np.reciprocal(np.add(e, half(1))),
     }[form]
 
 
-HALVES = ("of the input", "of the output", "throughout", "throughout, large", "throughout, stable")
+HALVES = ("of the input", "of the output", "throughout")
 
 
 def _changing(x: Array, changed: Array, y: Array) -> Array:
