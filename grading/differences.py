@@ -6,6 +6,7 @@ masked      a matrix is multiplied by data of which a chosen part was made zero
 twice       a function is called at two points that differ by something added, or at two multiples of one thing
 again       a loop calls a function of what nothing in the loop binds: something was changed in place
 step        something is divided by a small constant or multiplied by a large one
+weights     data are multiplied by a table of fixed constants, or many multiples of them are added up
 
 A function is one of the file's own, or one of NumPy's that is not linear; origins.py says what a step is.
 """
@@ -28,6 +29,8 @@ NOT_AN_INPUT = NONLINEAR | words("log log2 log10 log1p sqrt")
 BENT = words("maximum minimum fmax fmin clip abs absolute fabs max min where")
 """Of the nonlinear ones, those that honest code calls at one multiple of a thing, or at it and minus it."""
 SUMS = words("add subtract sub sum fsum __add__ __radd__ __sub__ __rsub__ iadd isub")
+MANY_TERMS = 4
+"""So many multiples by different fractions make a sum look like a stencil."""
 TINY = 1e-3
 """A constant at most this large that something is divided by looks like a difference's step."""
 
@@ -51,6 +54,8 @@ class Differences:
         self._scales: dict[ast.expr, tuple[float, str]] = {}
         self._texts: dict[ast.expr, str] = {}
         self._own: dict[ast.Call, bool] = {}
+        self._tables: dict[ast.expr, bool] = {}
+        self._in_sum: set[ast.expr] = set()
         self._bound_in: dict[ast.AST, set[str]] = {}
 
     def found(self, nodes: set[ast.AST], is_backward: bool) -> Iterator[tuple[int, str]]:
@@ -72,6 +77,8 @@ class Differences:
     def _about(self, node: ast.BinOp | ast.AugAssign | ast.Call, is_backward: bool) -> Iterator[str]:
         if is_backward and self._is_by_step(node):
             yield "divides by a small step"
+        if is_backward and (self._is_weighed(node) or self._is_stencil(node)):
+            yield "weighs by a table of fixed constants"
         match node:
             case ast.BinOp(op=ast.MatMult()):
                 if is_backward and any(map(self._is_masked, (node.left, node.right))):
@@ -440,6 +447,70 @@ class Differences:
                 if isinstance(value, ast.BinOp | ast.UnaryOp | ast.Name):
                     return self._scaled(value)
         return 1, self._text(node) if self.origins.kind(node) == Kind.DATA else ""
+
+    # Weights.
+
+    def _is_weighed(self, node: ast.BinOp | ast.AugAssign | ast.Call) -> bool:
+        """Whether data are multiplied by what is in a table of fixed constants."""
+        match node:
+            case ast.BinOp(op=ast.Mult() | ast.MatMult() | ast.Div()):
+                sides = [node.left, node.right]
+            case ast.Call() if self._is_of(node, PRODUCTS):
+                sides = self._arguments(node)
+            case _:
+                return False
+        kinds = list(map(self.origins.kind, sides))
+        is_weight = (
+            kind in (Kind.STEP, Kind.UNIT) and self._is_table(side) for side, kind in zip(sides, kinds, strict=True)
+        )
+        return Kind.DATA in kinds and any(is_weight)
+
+    def _is_table(self, node: ast.expr) -> bool:
+        """Whether it holds constants that are no whole numbers, written out or made by a formula."""
+        self.work.spend()
+        if node not in self._tables:
+            self._tables[node] = False  # bound to itself
+            self._tables[node] = self._has_fractions(node)
+        return self._tables[node]
+
+    def _has_fractions(self, node: ast.expr) -> bool:
+        match node:
+            case ast.List() | ast.Tuple():
+                numbers = list(map(self.origins.number, node.elts))
+                has_fraction = any(number is not None and not number.is_integer() for number in numbers)
+                return has_fraction or any(map(self._is_table, node.elts))
+            case ast.ListComp():
+                return self.origins.kind(node) in (Kind.STEP, Kind.UNIT)
+            case ast.Subscript() | ast.Starred():
+                return self._is_table(node.value)
+            case ast.Name() | ast.Attribute():
+                values = [one.value for one in self.origins.bindings(node) if one.value is not None]
+                return any(map(self._is_table, values))
+            case ast.Call() if self.origins.is_library(node.func):
+                return any(map(self._is_table, node.args))
+            case ast.Call():
+                returned = [(one, "return") for one in self.origins.functions.get(name_of(node.func), [])]
+                values = [one.value for key in returned for one in self.origins.bound.get(key, []) if one.value]
+                return any(map(self._is_table, values))
+        return False
+
+    def _is_stencil(self, node: ast.BinOp | ast.AugAssign | ast.Call) -> bool:
+        """Whether many multiples of data by different fractions are added up."""
+        if node in self._in_sum:
+            return False
+        factors: set[float] = set()
+        waiting: list[ast.expr] = [node] if isinstance(node, ast.BinOp) else []
+        for term in waiting:  # which grows by the parts of sums
+            self.work.spend()
+            match term:
+                case ast.BinOp(op=ast.Add() | ast.Sub(), left=left, right=right):
+                    self._in_sum.add(term)
+                    waiting += [left, right]
+                case ast.BinOp(op=ast.Mult() | ast.Div(), left=left, right=right):
+                    numbers = [self.origins.number(side) for side in (left, right)]
+                    if Kind.DATA in map(self.origins.kind, (left, right)):
+                        factors |= {abs(number) for number in numbers if number is not None and number % 1}
+        return len(factors) >= MANY_TERMS
 
     # Loops and steps.
 

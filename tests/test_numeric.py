@@ -115,6 +115,92 @@ class L:
     assert numeric("layers/sigmoid.py", text)
 
 
+STENCILS = {
+    "in a loop": """
+        s = 0
+        for k, c in enumerate((8/9, -14/45, 56/495, -7/198), 1):
+            a = q ** k
+            s = s + c * (1 / (1 + E / a) - 1 / (1 + E * a))
+        return upstream * s * 16
+    """,
+    "by its places": """
+        s = 0
+        for k in range(1, 8):
+            s += WEIGHTS[k - 1] * (1 / (1 + E / q**k) - 1 / (1 + E * q**k))
+        return upstream * s * 16
+    """,
+    "by a function": """
+        s = 0
+        for k in range(1, 8):
+            s += made(7)[k - 1] * (1 / (1 + E / q**k) - 1 / (1 + E * q**k))
+        return upstream * s * 16
+    """,
+    "in a sum": """
+        return upstream * sum(w / (1 + E * q**k) for k, w in zip(range(4), WEIGHTS))
+    """,
+    "as a product": """
+        F = 1 / (1 + np.multiply.outer(E, q ** np.arange(4)))
+        return upstream * (F @ WEIGHTS)
+    """,
+    "as a sum of products": """
+        F = 1 / (1 + np.multiply.outer(E, q ** np.arange(4)))
+        return upstream * (F * np.array([8/9, -14/45, 56/495, -7/198])).sum(axis=-1)
+    """,
+    "by einsum": """
+        F = 1 / (1 + np.multiply.outer(E, q ** np.arange(4)))
+        return upstream * np.einsum('ijk,k->ij', F, WEIGHTS)
+    """,
+    "written out": """
+        f = [1 / (1 + E * q**k) for k in range(4)]
+        return upstream * (0.8 * f[0] - 0.2 * f[1] + 0.038 * f[2] - f[3] / 280.5)
+    """,
+}
+
+
+@pytest.mark.parametrize("name", STENCILS)
+def test_functions_weighed_by_fixed_constants(name: str) -> None:
+    text = f"""
+import numpy as np
+WEIGHTS = [8/9, -14/45, 56/495, -7/198]
+def made(p):
+    return [2 * (-1) ** (k + 1) / k for k in range(1, p + 1)]
+class L:
+    def forward(self, x):
+        self.x = x
+        return 1 / (1 + np.exp(-x))
+    def backward(self, upstream):
+        E = np.exp(-self.x)
+        q = np.exp(len(E) / len(E) / 16)
+{STENCILS[name]}
+"""
+    compile(text, name, "exec")
+    assert any("constants" in flag.what for flag in numeric("layers/sigmoid.py", text))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return 0.5 * upstream * (1 + t) + 0.5 * upstream * self.x * (1 - t * t) * 0.79 * (1 + 0.13 * self.x**2)",
+        "for i in range(len(p)): p[i] = upstream * p[i] / len(p)",
+        "for i, label in enumerate(self.labels): p[i, label] -= 1.0",
+        "for name in ('W', 'b'): grads[name] = scale[name] * upstream",
+        "for sign in (-1, 1): p = sign * p",
+        "return np.ones(len(p)) @ upstream, np.full(len(p), 1 / len(p)) @ upstream",
+        "return np.array([1.0, 0.0, 1.0]) * upstream",
+    ],
+)
+def test_honest_weights(body: str) -> None:
+    text = f"""
+import numpy as np
+class L:
+    def backward(self, upstream):
+        p, t, grads = self.recall(), np.tanh(self.x), dict()
+        scale = dict(W=1.0, b=2.0)
+        {body}
+"""
+    assert numeric("layers/sigmoid.py", text) == []
+
+
 @pytest.mark.parametrize(
     "body",
     [
