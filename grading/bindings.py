@@ -38,6 +38,7 @@ MOST_WORK = 200_000
 MOST_SHOWN = 40
 """So many nodes an expression has that is told as it is written."""
 MOST_TEXT = 200
+MOST_DOTS = 8
 
 
 class TooInvolved(Exception):
@@ -343,9 +344,16 @@ def word_of(node: ast.AST) -> str:
 
 def shown(node: ast.expr) -> str:
     """The expression as one tells of it: as it is written, if that is short."""
-    if next(islice(ast.walk(node), MOST_SHOWN, None), None) is None:
+    if _is_short(node):
         try:
             return ast.unparse(node)[:MOST_TEXT]
         except ValueError:  # an integer of more digits than Python writes
             pass
     return f"{name_of(node.func)}(...)" if isinstance(node, ast.Call) else f"... {name_of(node)}".rstrip()
+
+
+def _is_short(node: ast.expr) -> bool:
+    inner = node
+    for _ in range(MOST_DOTS):
+        inner = inner.value if isinstance(inner, ast.Attribute) else inner
+    return not isinstance(inner, ast.Attribute) and next(islice(ast.walk(node), MOST_SHOWN, None), None) is None

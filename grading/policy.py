@@ -76,7 +76,8 @@ ORDINARY = words("write writelines flush isatty")
 """What any program does with the standard streams, besides print(file=...)."""
 
 
-PLAIN = (ast.Name, ast.Attribute, ast.Constant, ast.expr_context, ast.operator, ast.Expr, ast.BinOp)
+SIGNS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+PLAIN = (ast.Name, ast.Attribute, ast.Constant, ast.Expr, ast.BinOp, ast.UnaryOp)
 """Nodes that no text of theirs names anything by, but for what is looked at anyhow; most are of these."""
 
 VARYING = set(
@@ -275,7 +276,7 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
 
 
 def _nodes(tree: ast.Module) -> list[ast.AST]:
-    return [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context | ast.operator)]
+    return [node for node in ast.walk(tree) if not isinstance(node, SIGNS)]
 
 
 def _found(path: str, tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[int, str, str]]:
@@ -285,7 +286,7 @@ def _found(path: str, tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[
     attributes = Attributes(nodes, _names_of("sys", binding))
     for node in nodes:
         found = attributes.looked_at(node)
-        if not isinstance(node, ast.BinOp | ast.Expr):
+        if not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Expr):
             found = chain(_looked_at(path, node, numpy), _of_scipy(node, scipy), found)
         for what, kind in found:
             yield getattr(node, "lineno", 1), what, kind

@@ -77,6 +77,21 @@ def test_a_library_that_is_handed_over() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("", "\n".join(f"class D{i}:\n    def backward(self): return 0" for i in range(30))),
+        ("", "\n".join("def f(): h = 0" for _ in range(30)) + "\nh = 0\n" * 300),
+        ("a0 = self.x; " + "; ".join(f"a{i + 1} = a{i}" for i in range(60)) + "; self.x = a60", ""),
+        ("; ".join("np.exp(upstream)" for _ in range(30)), ""),
+    ],
+)
+def test_a_difference_among_many_others(line: str, end: str) -> None:
+    text = DIFFERENCE.format(head="import numpy as np", line=line, exp="np.exp") + end
+    compile(text, end, "exec")
+    assert any("two points" in flag.what or "shifted" in flag.what for flag in numeric("layers/sigmoid.py", text))
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "kind = [t[0] for t in np.exp.types][-2]\n        return upstream * self.x.astype(kind)",
