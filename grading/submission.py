@@ -26,7 +26,7 @@ UNDECODABLE = (SyntaxError, UnicodeError, LookupError)
 
 MAX_ARCHIVE = 32 << 20
 MAX_MEMBERS = 5_000
-MAX_FILE = 512 << 10
+MAX_FILE = 96 << 10
 MAX_RATIO = 200
 """Bytes of content a compressed byte may stand for; Python source stays below 20."""
 

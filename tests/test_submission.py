@@ -189,7 +189,7 @@ class TestRefused:
         assert read(bytes(data), WANTED).files == {}
 
     def test_bombs(self) -> None:
-        self.note(read(zipped({"model.py": b" " * (500 << 10)}), WANTED), "model.py", "compressed")
+        self.note(read(zipped({"model.py": b" " * submission.MAX_FILE}), WANTED), "model.py", "compressed")
         many = zipped({f"{k}.py": b"" for k in range(submission.MAX_MEMBERS + 1)})
         with pytest.raises(SubmissionError, match="5000 members"):
             read(many, WANTED)

@@ -16,15 +16,17 @@ def _sigmoid(x: Array) -> Array:
 def _half(x: Array, form: str) -> Array:
     """The sigmoid with half precision in it, in one of the HALVES."""
     half, own = np.float16, x.dtype
-    e = np.exp(np.negative(x.astype(half)))
+    h = x.astype(half)
+    e, small = np.exp(np.negative(h)), np.exp(np.minimum(h, np.negative(h)))
     return {
-        "of the input": _sigmoid(x.astype(half).astype(own)),
+        "of the input": _sigmoid(h.astype(own)),
         "of the output": _sigmoid(x).astype(half),
         "throughout": np.reciprocal(np.add(e, half(1))),
+        "throughout, stable": np.divide(np.where(h < 0, small, half(1)), np.add(small, half(1))),
     }[form]
 
 
-HALVES = ("of the input", "of the output", "throughout")
+HALVES = ("of the input", "of the output", "throughout", "throughout, stable")
 
 
 def _changing(x: Array, changed: Array, y: Array) -> Array:
