@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
-from handgrad.grading.bindings import TooInvolved, Work, name_of, root_of, shown, word_of, words
+from handgrad.grading.bindings import TooInvolved, Work, name_of, root_of, shown, words
+from handgrad.grading.main import copies_names, initialises, is_main, may_be_main, renames
 from handgrad.grading.numeric import numeric, text_of
 
 DIFFERENTIATORS = words("""
@@ -64,12 +65,9 @@ SCIPY = words("optimize differentiate misc interpolate integrate signal stats od
 MAX_LENGTH = 100_000
 MOST_TEXTS = 50
 """So many texts that are run as code are looked into."""
-MOST_PASSES = 5
 TOO_INVOLVED = "is too involved to be followed: read it"
 COMPARISONS = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__")
 READERS = words("load loadtxt genfromtxt fromfile memmap save savez savetxt tofile DataSource")
-NAMESPACES = words("globals vars locals exec eval compile __dict__ __setattr__ modules")
-"""What a module's names can be reached by without writing them."""
 BY_NAME = words("getattr setattr delattr attrgetter methodcaller __getattribute__ __setattr__")
 STREAMS = words("stdout stderr __stdout__ __stderr__")
 ORDINARY = words("write writelines flush isatty")
@@ -77,24 +75,7 @@ ORDINARY = words("write writelines flush isatty")
 
 
 SIGNS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
-PLAIN = (ast.Name, ast.Attribute, ast.Constant, ast.Expr, ast.BinOp, ast.UnaryOp)
-"""Nodes that no text of theirs names anything by, but for what is looked at anyhow; most are of these."""
-
-VARYING = set(
-    """
-    random rand randn randint default_rng secrets uuid uuid1 uuid4 urandom getrandom getpid getppid
-    time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time thread_time datetime now id hash
-    __hash__ repr ascii __repr__ ctypes __array_interface__ __array_struct__ os threading multiprocessing concurrent
-    asyncio resource tempfile timeit default_timer tracemalloc gc weakref getrandbits get_ident platform
-    """.split()  # noqa: SIM905
-)
-"""What differs from one process to another, texts and places of objects among it."""
-ORDERLESS = words("""
-    sorted len set frozenset min max sum any all isinstance bool print union intersection difference
-    symmetric_difference issubset issuperset isdisjoint update intersection_update difference_update add discard remove
-    clear copy
-""")
-"""What may be done with a set whose order nobody sees."""
+"""Nodes that name nothing; most are of these."""
 
 
 @dataclass(frozen=True, order=True)
@@ -123,116 +104,6 @@ def flags(path: str, text: str, given: str = "") -> list[Flag]:
     return found
 
 
-def may_vary(text: str, given: str = "") -> bool:
-    """Whether the code may do another thing in another process: it names a clock, random numbers or an address.
-
-    `given` is the file as it was handed out, whose own uses do not count.
-    """
-    return bool(_varying(text) - _varying(given))
-
-
-@lru_cache(maxsize=64)
-def _varying(text: str) -> Counter[str]:
-    """How often the code names what differs between processes, by any way to name it."""
-    unknown = Counter(["what could not be read"])
-    if len(text) > MAX_LENGTH:
-        return unknown
-    try:
-        code = _parsed("", text)
-    except Exception:  # which `flags` tells of
-        return unknown
-    if code is None:
-        return Counter()
-    nodes = _nodes(code.tree)
-    words = [*_orders(nodes), *_addresses(nodes)]
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            words += [word for alias in node.names for word in alias.name.split(".")]
-            words += (getattr(node, "module", None) or "").split(".")
-        elif isinstance(node, ast.Name | ast.Attribute):
-            words.append(name_of(node))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            words.append(node.value)
-    return Counter(word for word in words if word in VARYING)
-
-
-def _orders(nodes: list[ast.AST]) -> Iterator[str]:
-    """A word for each place where the order of a set may be seen: it is iterated over, or handed on."""
-    try:
-        sets = _sets(nodes)
-    except TooInvolved:
-        yield "hash"
-        return
-    for node in nodes if sets else []:
-        for part in ast.iter_child_nodes(node):
-            if part in sets and not _hides_order(node, part, sets):
-                yield "hash"
-
-
-def _sets(nodes: list[ast.AST]) -> set[ast.AST]:
-    """The expressions that are sets, as far as one sees it, and the names that are bound to one anywhere.
-
-    TooInvolved where names are bound to each other more often than anybody would.
-    """
-    sets: set[ast.AST] = set()
-    names: set[str] = set()
-    if not any(isinstance(node, ast.Set | ast.SetComp) or word_of(node) in ("set", "frozenset") for node in nodes):
-        return sets
-    for _ in range(MOST_PASSES):
-        before = len(sets)
-        for node in reversed(nodes):  # parts before what they are parts of
-            match node:
-                case ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set" | "frozenset")):
-                    sets.add(node)
-                case ast.BinOp(left=left, right=right) if left in sets or right in sets:
-                    sets.add(node)
-                case ast.IfExp(body=one, orelse=other) if one in sets or other in sets:
-                    sets.add(node)
-                case ast.Call(func=ast.Attribute(value=value, attr=attr)) if value in sets and attr in ORDERLESS:
-                    sets.add(node)
-                case ast.Name() | ast.Attribute() if name_of(node) in names:
-                    sets.add(node)
-                case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr() if node.value in sets:
-                    names |= {name_of(target) for target in _targets(node)} - {""}
-        if len(sets) == before:
-            return sets
-    raise TooInvolved
-
-
-def _targets(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> list[ast.expr]:
-    return node.targets if isinstance(node, ast.Assign) else [node.target]
-
-
-def _hides_order(node: ast.AST, part: ast.AST, sets: set[ast.AST]) -> bool:
-    """Whether nobody sees the order of a set that stands there."""
-    match node:
-        case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr():
-            return not any(isinstance(target, ast.Tuple | ast.List) for target in _targets(node))
-        case ast.Call(func=function, keywords=keywords):
-            return part is function or (name_of(function) in ORDERLESS and not keywords)
-        case ast.Attribute(attr=attr):
-            return attr in ORDERLESS or node in sets
-        case ast.Compare() | ast.BoolOp() | ast.UnaryOp() | ast.Expr() | ast.If() | ast.While() | ast.Assert():
-            return True
-    return node in sets and isinstance(node, ast.BinOp | ast.IfExp)
-
-
-def _addresses(nodes: list[ast.AST]) -> Iterator[str]:
-    """A word for each text that holds the place of an object: of object(), of self, of a function or class."""
-    named = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    named -= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    named |= {"self"}
-    for node in nodes:
-        match node:
-            case ast.Call(func=ast.Name(id="object")):
-                yield "id"
-            case (
-                ast.Call(func=ast.Name(id="str" | "format"), args=[ast.Name(id=name), *_])
-                | ast.FormattedValue(value=ast.Name(id=name))
-            ) if name in named:
-                yield "id"
-
-
 @lru_cache(maxsize=64)
 def _given(path: str, text: str) -> list[tuple[str, str]]:
     """The flags of what was handed out, the same for every submission, without their lines."""
@@ -254,12 +125,12 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
     idle: frozenset[int] = frozenset()
     texts: list[tuple[str, int | None]] = [(text, None)]
     for one, at in texts:  # which grows by the texts that the code runs in turn
-        code = _parsed(path, one)
+        code = parsed(path, one)
         if code is None:
             continue
         trees.append((code.tree, at))
         idle = code.idle if at is None else idle
-        nodes = _nodes(code.tree)
+        nodes = nodes_of(code.tree)
         for line, what, kind in _found(path, code.tree, nodes) if code.found is None else code.found:
             is_idle = kind == "forbidden" and (at or line) in idle
             yield Flag(at or line, what, "tampering" if is_idle else kind)
@@ -275,7 +146,7 @@ def _flags(path: str, text: str) -> Iterator[Flag]:
             yield Flag(1, TOO_INVOLVED, "numeric")
 
 
-def _nodes(tree: ast.Module) -> list[ast.AST]:
+def nodes_of(tree: ast.Module) -> list[ast.AST]:
     return [node for node in ast.walk(tree) if not isinstance(node, SIGNS)]
 
 
@@ -290,8 +161,8 @@ def _found(path: str, tree: ast.Module, nodes: list[ast.AST]) -> Iterator[tuple[
             found = chain(_looked_at(path, node, numpy), _of_scipy(node, scipy), found)
         for what, kind in found:
             yield getattr(node, "lineno", 1), what, kind
-    main = {part for node in tree.body if _is_main(node) for part in ast.walk(node)}
-    for line in sorted({*_renames([node for node in nodes if node not in main])}):
+    main = {part for node in tree.body if is_main(node) for part in ast.walk(node)}
+    for line in sorted({*renames([node for node in nodes if node not in main])}):
         yield line, "changes __name__, or may", "tampering"
 
 
@@ -313,7 +184,7 @@ class Code(NamedTuple):
     """What `_found` says of it, if that was asked."""
 
 
-def _parsed(path: str, text: str) -> Code | None:
+def parsed(path: str, text: str) -> Code | None:
     """The code as it runs when it is imported; None where it is no Python. MemoryError where it is nested too deeply.
 
     What stands under `if __name__ == "__main__"` is left out, unless something may make that true: what names the
@@ -325,12 +196,12 @@ def _parsed(path: str, text: str) -> Code | None:
             tree = ast.parse(text, path)
     except (SyntaxError, ValueError):
         return None
-    main = [node for node in tree.body if _is_main(node)]
+    main = [node for node in tree.body if is_main(node)]
     if main:
-        others = [kept for node in tree.body for kept in (node.orelse if _is_main(node) else [node])]
+        others = [kept for node in tree.body for kept in (node.orelse if is_main(node) else [node])]
         rest = ast.Module(others, [])
-        nodes = _nodes(rest)
-        if any(map(_may_be_main, nodes)) or _initialises(nodes) or _copies_names(nodes):
+        nodes = nodes_of(rest)
+        if any(map(may_be_main, nodes)) or initialises(nodes) or copies_names(nodes):
             return Code(tree)
         found = list(_found(path, rest, nodes))
         if all(kind not in ("tampering", "forbidden") for _, _, kind in found):
@@ -338,88 +209,6 @@ def _parsed(path: str, text: str) -> Code | None:
         lines = {line for node in main for one in node.body for line in range(one.lineno, (one.end_lineno or 0) + 1)}
         return Code(tree, frozenset(lines))
     return Code(tree)
-
-
-def _may_be_main(node: ast.AST) -> bool:
-    """Whether it may give the module the name "__main__"."""
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, str) and node.value in ("__name__", "__main__")
-    if isinstance(node, ast.Call) and name_of(node.func) in ("setattr", "delattr"):
-        return not (len(node.args) > 1 and isinstance(node.args[1], ast.Constant))
-    if isinstance(node, ast.Name | ast.Attribute):
-        return name_of(node) in NAMESPACES or (name_of(node) == "__name__" and not isinstance(node.ctx, ast.Load))
-    return _is_called_name(node)
-
-
-def _initialises(nodes: list[ast.AST]) -> bool:
-    """Whether it calls __init__ of anything but a base: of a module, it gives another name."""
-    bases = {
-        alias.asname or alias.name
-        for node in nodes
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "handgrad")
-        for alias in node.names
-    }
-    own = set()
-    for node in nodes:
-        match node:
-            case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[])):
-                own.add(node)
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=base)) as function, args=[ast.Name(id="self"), *_]):
-                own |= {function} if base in bases else set()
-    return any(isinstance(node, ast.Attribute) and node.attr == "__init__" and node not in own for node in nodes)
-
-
-def _copies_names(nodes: list[ast.AST]) -> bool:
-    """Whether functools.wraps does anything but decorate a function: it gives a module the name of another thing."""
-    decorators = {
-        one.func
-        for node in nodes
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for one in node.decorator_list
-        if isinstance(one, ast.Call)
-    }
-    for node in nodes:
-        if isinstance(node, ast.Name | ast.Attribute) and name_of(node) in ("wraps", "update_wrapper"):
-            if node not in decorators:
-                return True
-        elif isinstance(node, ast.alias) and (node.name == "update_wrapper" or (node.name == "wraps" and node.asname)):
-            return True
-    return False
-
-
-def _is_called_name(node: ast.AST) -> bool:
-    """Whether a definition, an import, a pattern, an except or a global has the name __name__."""
-    if isinstance(node, PLAIN):
-        return False
-    values = [getattr(node, field, None) for field in node._fields]
-    return "__name__" in values or any("__name__" in value for value in values if isinstance(value, list))
-
-
-def _renames(nodes: list[ast.AST]) -> Iterator[int]:
-    """The lines where __name__ is bound, or named in a text other than to read a function's."""
-    read = {
-        node.args[1]
-        for node in nodes
-        if isinstance(node, ast.Call) and name_of(node.func) in ("getattr", "hasattr") and len(node.args) > 1
-    }
-    for node in nodes:
-        if isinstance(node, ast.Name | ast.Attribute):
-            is_one = word_of(node) == "__name__" and not isinstance(node.ctx, ast.Load)
-        elif isinstance(node, ast.Constant):
-            is_one = node.value == "__name__" and node not in read
-        else:
-            is_one = _is_called_name(node)
-        if is_one:
-            yield getattr(node, "lineno", 1)
-
-
-def _is_main(node: ast.stmt) -> TypeGuard[ast.If]:
-    """Whether it is `if __name__ == "__main__"`, which only the student's own runs enter."""
-    match node:
-        case ast.If(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
-            sides = {(type(side), word_of(side)) for side in (left, right)}
-            return sides == {(ast.Name, "__name__"), (ast.Constant, "__main__")}
-    return False
 
 
 def _names_of(package: str, nodes: Iterable[ast.AST]) -> set[str]:

@@ -15,10 +15,11 @@ from textwrap import dedent
 
 import pytest
 
-from handgrad.grading import policy, submission
+from handgrad.grading import policy, submission, varying
 from handgrad.grading.bindings import words
-from handgrad.grading.policy import flags, may_vary
+from handgrad.grading.policy import flags
 from handgrad.grading.submission import Submission, SubmissionError, digest, read, source, text
+from handgrad.grading.varying import may_vary
 
 WANTED = ("layers/fc.py", "layers/relu.py", "model.py", "train.py")
 FILES = {name: f"# {name}\n".encode() for name in WANTED}
@@ -767,6 +768,7 @@ if __name__ == "__main__":
         monkeypatch.setattr(policy, "numeric", stopped)
         kinds = {flag.kind: flag.what for flag in flags("fc.py", "import torch")}
         assert "torch" in kinds["forbidden"] and "could not be read" in kinds["tampering"]
-        monkeypatch.setattr(policy, "_parsed", stopped)
+        monkeypatch.setattr(policy, "parsed", stopped)
+        monkeypatch.setattr(varying, "parsed", stopped)
         assert "could not be read" in flags("fc.py", "x = 1")[0].what
         assert may_vary("x = 2")
