@@ -24,6 +24,15 @@ OWN_EMPTY = re.compile(r"\): backward found self.cache empty")
 UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not)")
 MEANT = (
     (re.compile(r"has no parameter b$"), "a layer made with bias=False has no b: ask self.bias first"),
+    (
+        re.compile(r"only integer scalar arrays can be converted to a scalar index"),
+        "an array stands where one number must, such as an axis: np.max(a, b) takes b for an axis, np.maximum(a, b) is "
+        "entry by entry",
+    ),
+    (
+        re.compile(r"only integers, slices \(`:`\)"),
+        "an array is indexed by what is no place in it, such as a name: one flat vector has no names",
+    ),
     (re.compile(r"math range error"), "math.exp overflows above 709: take exp of what is never positive, or np.exp"),
     (
         re.compile(r"^'([\w.]+)'$"),

@@ -77,7 +77,7 @@ SPECIMENS: dict[str, list[Specimen]] = {
             mathematics={
                 "dx": "dx = upstream W, [B x in] (L14): dh/dh(l-1) = W",
                 "dW": "dW = upstream' x, [out x in] (L14): dL/dw_i = dL/dh_i x', summed over the batch",
-                "db": "db = sum of upstream's rows, [out]: every row of the batch has the same b",
+                "db": "db = sum of upstream over the batch, [out]: every row has the same b",
             },
         ),
         Specimen(lambda s: (s["D"], s["M"]), {"bias": False}, forward=_affine, about="without bias"),

@@ -37,7 +37,7 @@ def may_vary(text: str, given: str = "") -> bool:
 
     `given` is the file as it was handed out, whose own uses do not count.
     """
-    return bool(_varying(text) - _varying(given))
+    return bool(_varying(text) - (_varying(given) if given else Counter()))
 
 
 @lru_cache(maxsize=64)

@@ -666,6 +666,28 @@ def test_a_forward_that_edits_the_scores_costs_backward_nothing(grader):
     assert tasks["softmax_ce.backward"].points == 12, tasks["softmax_ce.backward"].sentences
 
 
+def test_distributions_rounded_by_forward_cost_backward_nothing(grader):
+    forward = """
+labels = labels if labels.ndim == 1 else labels.argmax(axis=1)
+z = scores - scores.max(axis=1, keepdims=True)
+log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+self.cache = np.exp(log_p), labels
+return float(-log_p[np.arange(rows), labels].mean())
+"""
+    backward = """
+p, labels = self.recall()
+d = p.copy()
+if labels.ndim == 1:
+    d[np.arange(len(d)), labels] -= 1
+else:
+    d -= labels
+return upstream * d / len(d)
+"""
+    tasks = graded(grader, {"softmax_ce.forward": forward, "softmax_ce.backward": backward})
+    assert not tasks["softmax_ce.forward"].checks["special values"]
+    assert tasks["softmax_ce.backward"].points == 12, tasks["softmax_ce.backward"].sentences
+
+
 def test_a_backward_that_spoils_its_cache_costs_the_contract_only(grader):
     forward = SOFTMAX.format(axis=1, cache="p, onehot")
     spoils = "p, onehot = self.recall()\np -= onehot\np /= len(p)\nreturn p * upstream"

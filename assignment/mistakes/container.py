@@ -93,7 +93,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         "no inner grads": "the gradients of a model within the model are missing: collect those of all layers",
         **dict.fromkeys(
             ("skips first", "skips first, zeros", "skips first, names shifted", "skips first, caches shifted"),
-            "the first layer is skipped in backward: the loop goes down to layer 0",
+            "the first layer is skipped in backward: the loop must go down to layer 0",
         ),
         "skips last": "the last layer is skipped in backward",
         "skips plain": "layers without parameters are skipped in backward; their Jacobian is part of the chain too",

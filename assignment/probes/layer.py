@@ -109,6 +109,8 @@ def _mend(layer: Any, right: Mapping[str, Array]) -> None:
 
     Which ones is told by what is there: probabilities or exponentials are positive, logarithms negative or all 0.
     """
+    targets = right["targets"]
+    is_of_classes = bool((targets.max(axis=1) == 1).all())
     wrong = [one for one in _arrays_of(list(vars(layer).values())) if _is_wrong(one, right)]
     full = [one for one in wrong if one.shape == right["p"].shape]
     rows = [one for one in wrong if one.size == len(right["p"])]
@@ -125,10 +127,12 @@ def _mend(layer: Any, right: Mapping[str, Array]) -> None:
             return kind([mended(one) for one in value])
         if kind is dict:
             return {name: mended(one) for name, one in value.items()}
+        if kind is ndarray and value.dtype.kind in "iu" and value.shape == targets.shape[:1] and not is_of_classes:
+            return targets.copy()
         if kind is not ndarray or not _is_wrong(value, right):
             return value
-        if _is_of_labels(value, right["targets"]):
-            return right["targets"].copy()
+        if _is_of_labels(value, targets):
+            return targets.copy()
         if value.shape == right["p"].shape:
             return right[of_full].copy()
         return right[of_rows].reshape(value.shape).copy() if value.size == len(right["p"]) else value
