@@ -20,6 +20,9 @@ from handgrad.params import Array
 MOST_ASKED, FEW = 5, 2
 """Answers of each check that known mistakes are tried on; of the other checks where values are wrong already."""
 
+MOST_VAIN = 4
+"""So many answers that no known mistake explains are tried on all of them."""
+
 MOST = 3
 """So many known mistakes are named."""
 
@@ -56,11 +59,7 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
     others = FEW if first else MOST_ASKED
     for check in CHECKS[1:]:  # numbers first: they tell more than errors
         tried += sorted((w for w in wrong if w.check == check), key=lambda w: not first_attempt(w.arrays))[:others]
-    explains: dict[str, set[int]] = {}
-    for number, one in enumerate(tried):
-        for mistake in mistakes(task, one.probe):
-            if _equals(one, mistake):
-                explains.setdefault(mistake.sentence, set()).add(number)
+    explains = _explained(task, tried)
     if first:
         explains = {sentence: numbers for sentence, numbers in explains.items() if numbers & first}
     numeric = {number for number, one in enumerate(tried) if first_attempt(one.arrays)}
@@ -82,6 +81,24 @@ def known(task: str, wrong: Sequence[Given], right: Sequence[Given] = ()) -> lis
         found.append(sentence)
         explains = {name: rest - numbers for name, rest in explains.items()}
     return found
+
+
+def _explained(task: str, tried: Sequence[Given]) -> dict[str, set[int]]:
+    """Which of the answers each sentence explains. All mistakes are tried on those that none explains as yet."""
+    explains: dict[str, set[int]] = {}
+    vain = 0
+    for number in sorted(range(len(tried)), key=lambda n: not first_attempt(tried[n].arrays)):
+        if vain < MOST_VAIN and not any(number in numbers for numbers in explains.values()):
+            one = tried[number]
+            same = dict.fromkeys(mistake.sentence for mistake in mistakes(task, one.probe) if _equals(one, mistake))
+            vain += not same
+            for sentence in same:
+                explains[sentence] = {
+                    n
+                    for n, other in enumerate(tried)
+                    if n == number or any(_equals(other, m) for m in mistakes(task, other.probe, (sentence,)))
+                }
+    return explains
 
 
 def _equals(given: Given, mistake: Mistake) -> bool:

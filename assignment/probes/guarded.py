@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +33,7 @@ finally:
 names other values. What stands in for it is no answer to it; the toy loss takes from its rows how large a batch is."""
 
 
+@cache
 def guarded(module: ModuleType, name: str, guard: str) -> Callable[..., Any]:
     """The function `name` of the module with one of the guards above.
 
