@@ -38,7 +38,7 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     if part == "relu":
         yield "contract", kind.forward_of_positive() if step == "forward" else kind.backward_of_positive()
     if part == "softmax_ce" and step == "forward":
-        yield "contract", kind.forward_of_distributions()
+        yield "special values", kind.forward_of_distributions()
 
 
 class Case:
@@ -388,11 +388,11 @@ class Kind:
         return self.probe(case, self.further(script, is_contract=True), more)
 
     def forward_of_distributions(self) -> Probe:
-        """Labels that are distributions are not changed either; whether y is right is asked elsewhere."""
+        """Labels that are distributions are not changed either."""
         rows, classes = sizes_apart(self.rng, 2, 3)
         case = self.case({"N": rows, "C": classes}, self.rng.dirichlet(np.ones(classes), rows))
         ins = list(case.inputs)
-        return self.probe(case, [*self.made(case), ["forward", "a", "", ins], ["after", ins]])
+        return self.probe(case, [*self.made(case), ["forward", "a", "y", ins], ["after", ins]])
 
     def four_cases(self, others: tuple[int, int] | None = None) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
         """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's.
