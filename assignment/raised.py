@@ -21,7 +21,7 @@ UNPACKED = re.compile(r"(not enough|too many) values to unpack \(expected (\d+)(
 NO_METHOD = re.compile(r"'([\w.]+)' object has no attribute '(forward|backward|recall|step|hits)'")
 EMPTY = re.compile(r"(?:the (?:layer|model|loss)|Sequential\b.*): backward found self.cache empty")
 OWN_EMPTY = re.compile(r"\): backward found self.cache empty")
-UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not)")
+UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not|referenced before)")
 MEANT = (
     (re.compile(r"has no parameter b$"), "a layer made with bias=False has no b: ask self.bias first"),
     (
