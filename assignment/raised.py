@@ -18,10 +18,7 @@ NUMPYS = re.compile(r"not aligned|matmul|broadcast|out of bounds|cannot reshape|
 """What NumPy's own messages about sizes have in them."""
 
 UNPACKED = re.compile(r"(not enough|too many) values to unpack \(expected (\d+)(?:, got (\d+))?")
-NO_METHOD = re.compile(r"'([\w.]+)' object has no attribute '(forward|backward|recall|step|hits)'")
-EMPTY = re.compile(r"(?:the (?:layer|model|loss)|Sequential\b.*): backward found self.cache empty")
 OWN_EMPTY = re.compile(r"\): backward found self.cache empty")
-UNSET = re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not|referenced before)")
 MEANT = (
     (re.compile(r"has no parameter b$"), "a layer made with bias=False has no b: ask self.bias first"),
     (
@@ -98,6 +95,20 @@ MEANT = (
         re.compile(r"^(\w+\.(?:forward|backward|step|update))$"),
         "{0} is another task: each part is asked alone, and has to do with what its function is given (such as model, "
         "loss and optimizer)",
+    ),
+    (
+        re.compile(r"'([\w.]+)' object has no attribute '(forward|backward|recall|step|hits)'"),
+        ".{1} is called of a {0}: the name before the dot is another thing than you think, or was given a new value",
+    ),
+    (
+        re.compile(r"(?:the (?:layer|model|loss)|Sequential\b.*): backward found self.cache empty"),
+        "backward is called of what has an empty cache: its forward fills that, its predict does not, nor does the "
+        "forward of a copy",
+    ),
+    (OWN_EMPTY, "self.cache is empty where backward wants it: forward fills it, and backward leaves it as it is"),
+    (
+        re.compile(r"(?:name|local variable) '(scores|grads|dx)' (?:is not defined|where it is not|referenced before)"),
+        "{0} is not set, and lines after the task use it: give the result that name",
     ),
 )
 """What other messages mean."""
@@ -203,22 +214,6 @@ def _sentences(error: Raised) -> Iterator[str]:
         if found:
             yield sentence.format(*found.groups())
     yield from _unpacked(error)
-    found = NO_METHOD.search(message)
-    if found:
-        yield (
-            f".{found[2]} is called of a {found[1]}: the name before the dot is another thing than you think, or was "
-            "given a new value"
-        )
-    if EMPTY.search(message):
-        yield (
-            "backward is called of what has an empty cache: its forward fills that, its predict does not, nor does the "
-            "forward of a copy"
-        )
-    elif OWN_EMPTY.search(message):
-        yield "self.cache is empty where backward wants it: forward fills it, and backward leaves it as it is"
-    found = UNSET.search(message)
-    if found:
-        yield f"{found[1]} is not set, and lines after the task use it: give the result that name"
     found = INDEX.search(message)
     if found and found[1] == found[2]:
         yield f"an index runs past the end, to {found[1]} where there are {found[2]} entries, 0 to {int(found[2]) - 1}"

@@ -11,6 +11,7 @@ import builtins
 import math
 import operator
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
@@ -345,10 +346,8 @@ def word_of(node: ast.AST) -> str:
 def shown(node: ast.expr) -> str:
     """The expression as one tells of it: as it is written, if that is short."""
     if _is_short(node):
-        try:
+        with suppress(ValueError):  # an integer of more digits than Python writes
             return ast.unparse(node)[:MOST_TEXT]
-        except ValueError:  # an integer of more digits than Python writes
-            pass
     return f"{name_of(node.func)}(...)" if isinstance(node, ast.Call) else f"... {name_of(node)}".rstrip()
 
 

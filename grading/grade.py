@@ -93,14 +93,14 @@ class Grader:
             code = text(content)
         except UNDECODABLE as error:
             return _unasked(part, f"{part.file} is not text in the encoding it declares: {error}")
-        content = source(code)
-        found = flags(part.file, code, text(given))
+        content, handed_out = source(code), text(given)
+        found = flags(part.file, code, handed_out)
         result.flags += [f"{part.file}, line {flag.line}: {flag.what} ({flag.kind})" for flag in found]
         forbidden = next((flag for flag in found if flag.kind == "forbidden"), None)
         if forbidden is not None:
             return _unasked(part, _forbidden(part, forbidden))
 
-        repeats = may_vary(code, text(given))
+        repeats = may_vary(code, handed_out)
         single = names_single(content, given)
         runs, logs = self._asked(part, {**self._asked_tree, part.file: content}, digest, repeats, result)
         for same in runs:  # only now is there anything in this process that is right
