@@ -1,22 +1,31 @@
-"""What runs inside the sandbox: a guard that ends everything, and the locked process that asks a student's code.
+"""What runs inside the sandbox: a server, guards that end everything, and locked processes that ask a student's code.
 
-Run as `python -I -S -B child.py WALL ANSWERS LIFE`: the wall limit (s), the descriptor that answers go to, and the one
-on which the guard tells (JSON) the locked process's wait status and whether it ran out of time. Standard input holds a
-line of settings (JSON), then the probes (see protocol.py). The parent believes nothing that comes out of here beyond
-"these are arrays", save the first frame: the missing locks, written before any of the student's code is there.
-What asks that code is in asking.py and in the tree's assignment/probes, both out of the code's reach (`_Apart`).
+Run as `python -I -S -B child.py CONTROL PACKAGES`: a socket's descriptor, and NumPy's and SciPy's folders (JSON). Each
+message on the socket (see forkserver.py) is JSON, the folder to stand in and the wall limit (s), with four descriptors:
+of the locked process its input, its answers, its log, and of its guard what tells (JSON) the process's wait status and
+whether it ran out of time. The input is a line of settings (JSON), then the probes (see protocol.py). Any byte ends the
+guard, and is answered by the CPU time (s).
+
+The grader believes nothing that comes out of here beyond "these are arrays", save the first frame: the missing locks,
+written before any of the student's code is there. What asks that code is in asking.py and in the tree's
+assignment/probes, both out of the code's reach (`_Apart`).
 """
 
 from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
+import importlib
+import importlib.util
 import json
 import os
+import shutil
 import signal
+import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
@@ -28,32 +37,96 @@ else:  # the package handgrad is the student's in here
     import locks
 
 
+PATIENCE = 5.0
+"""Seconds after which what does not end is left."""
+MOST_DESCRIPTORS = 256
+
+
 class _Over(BaseException):
-    """Time is up (SIGALRM), or the parent has had enough or is gone (SIGTERM)."""
+    """Time is up (SIGALRM), or the server wants an end or is gone (SIGTERM)."""
 
 
 def main() -> NoReturn:
-    wall, answers, life = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    parent = os.getppid()
-    locks.die_with_parent(signal.SIGTERM)
+    """Serves: a guard for each message on the socket, until the grader's end of it is closed."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    packages = json.loads(sys.argv[2])
     locks.adopt_orphans()
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, _over)
-    child = os.fork()
-    if child:
-        _guard(child, wall, answers, life)
-        if os.getppid() != parent:  # it was killed, and removes nothing any more
-            import shutil
+    sys.meta_path.insert(0, _Apart)
+    if sys.platform == "linux":  # elsewhere the libraries that NumPy calls need not outlive a fork
+        _load(packages)
+        gc.freeze()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 4)
+        if not message:
+            os._exit(0)
+        asked = json.loads(message)
+        guard = os.fork()
+        if not guard:
+            control.close()
+            _guarded(packages, asked["tree"], asked["wall"], *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        is_grader_there = control.recv(1)
+        cpu = _ended(guard)
+        if not is_grader_there:  # it was killed, and removes nothing any more
+            shutil.rmtree(os.path.dirname(asked["tree"]), ignore_errors=True)
+            os._exit(0)
+        control.sendall(b"%f" % cpu)
 
-            shutil.rmtree(os.path.dirname(os.getcwd()), ignore_errors=True)
-        os._exit(0)
+
+def _load(packages: Mapping[str, str]) -> None:
+    """Imports what every process needs before it is locked: NumPy and SciPy, and what asks a student's code; once."""
+    for name, place in packages.items():
+        if name not in sys.modules:
+            _import(name, place)
+    importlib.import_module("asking")
+
+
+def _import(name: str, place: str) -> None:
+    """Imports a package from its folder, of which no other package beside it is in view."""
+    spec = PathFinder.find_spec(name, [os.path.dirname(place)])
+    assert spec is not None and spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+def _ended(guard: int) -> float:
+    """Ends the guard, which first ends all under it, and what it has left; their CPU time (s)."""
+    os.kill(guard, signal.SIGTERM)
+    patience = time.monotonic() + PATIENCE
+    while True:
+        pid, _, usage = os.wait4(guard, os.WNOHANG)
+        if pid:
+            break
+        if time.monotonic() > patience:
+            os.kill(guard, signal.SIGKILL)
+        time.sleep(0.001)
+    _end_children()
+    return usage.ru_utime + usage.ru_stime
+
+
+def _guarded(
+    packages: Mapping[str, str], tree: str, wall: float, source: int, answers: int, log: int, life: int
+) -> NoReturn:
+    """Becomes a guard with a locked process under it, both of which stand in the folder `tree`."""
     try:
+        os.setsid()
+        locks.die_with_parent(signal.SIGTERM)
+        locks.adopt_orphans()
+        for number in (signal.SIGALRM, signal.SIGTERM):
+            signal.signal(number, _over)
+        os.chdir(tree)
+        for descriptor, own in ((source, 0), (log, 1), (log, 2)):
+            os.dup2(descriptor, own)
+        child = os.fork()
+        if child:
+            _guard(child, wall, life)
+            os._exit(0)
         for number in (signal.SIGALRM, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         locks.die_with_parent(signal.SIGKILL)
-        os.close(life)
         os.setpgid(0, 0)
-        _locked(answers)
+        _locked(packages, answers)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
@@ -64,36 +137,42 @@ def _over(number: int, frame: object) -> NoReturn:
     raise _Over(number)
 
 
-def _guard(child: int, wall: float, answers: int, life: int) -> None:
-    """Waits for `child` and ends whatever it leaves behind, daemons in sessions of their own too."""
+def _guard(child: int, wall: float, life: int) -> None:
+    """Waits for `child`, ends what it leaves behind, daemons in sessions of their own too, and tells how it ended."""
     status, late = None, False
     try:
         signal.setitimer(signal.ITIMER_REAL, wall)
-        for descriptor in (0, 1, 2, answers):  # the child's own
-            os.close(descriptor)
+        os.closerange(0, life)  # the child's own
+        os.closerange(life + 1, MOST_DESCRIPTORS)
         _, status = os.waitpid(child, 0)
     except _Over as over:
         late = over.args[0] == signal.SIGALRM
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    patience = time.monotonic() + 5
+    with contextlib.suppress(OSError):
+        os.killpg(child, signal.SIGKILL)
+    status = _end_children().get(child, status)
+    with contextlib.suppress(OSError):
+        os.write(life, json.dumps({"status": status, "late": late}).encode())
+
+
+def _end_children() -> dict[int, int]:
+    """Ends this process's children, adopted orphans too, and their children in turn; their wait statuses."""
+    ended: dict[int, int] = {}
+    patience = time.monotonic() + PATIENCE
     while time.monotonic() < patience:
-        with contextlib.suppress(OSError):
-            os.killpg(child, signal.SIGKILL)
         for pid in _children():
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         try:
-            pid, ended = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             break
-        if pid == child:
-            status = ended
-        elif pid == 0:
+        ended[pid] = status
+        if pid == 0:
             time.sleep(0.002)
-    with contextlib.suppress(OSError):
-        os.write(life, json.dumps({"status": status, "late": late}).encode())
+    return ended
 
 
 def _children() -> list[int]:
@@ -105,22 +184,21 @@ def _children() -> list[int]:
         return []
 
 
-def _locked(answers: int) -> None:
+def _locked(packages: Mapping[str, str], answers: int) -> None:
     """Puts the locks on, then answers one probe after the other."""
     source = sys.stdin.buffer
     settings = json.loads(source.readline())
     missing = locks.limit(settings["cpu"], settings["memory"])
-    sys.path.append(settings["packages"])
-    sys.meta_path.insert(0, _Apart)
+    _load(packages)  # while the processor's description may still be read
     if TYPE_CHECKING:
         from handgrad.grading import asking, protocol
     else:
         import asking
-        import protocol  # with it NumPy, while the processor's description may still be read
+        import protocol
     questions = list(protocol.frames(source.read()))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.closerange(3, answers)
-    os.closerange(answers + 1, 64)
+    os.closerange(answers + 1, MOST_DESCRIPTORS)
     sys.path[0] = settings["tree"]
     sys.path.append(sys.path.pop(0))  # the standard library and NumPy come first
     view, folders = settings["view"], settings["folders"]

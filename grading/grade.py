@@ -138,7 +138,7 @@ class Grader:
             ended_well = [i for i, outcome in enumerate(outcomes) if outcome.ended == FINISHED]
             together = [probe for i in ended_well for probe in questions[i]]
             for _ in range(TIMES - 1):
-                rest = iter(self._ask(tree, together, result, len(questions)).answers)
+                rest = iter(self._ask(tree, together, result, len(questions), anew=True).answers)
                 for i in ended_well:
                     answers[i].append(list(islice(rest, len(questions[i]))))
         runs = []
@@ -147,12 +147,14 @@ class Grader:
             runs.append([Asked(task, checks, probes, each, []) for each in own])
         return runs, logs
 
-    def _ask(self, tree: Mapping[str, bytes], probes: Sequence[Probe], result: Result, tasks: int = 1) -> Outcome:
+    def _ask(
+        self, tree: Mapping[str, bytes], probes: Sequence[Probe], result: Result, tasks: int = 1, *, anew: bool = False
+    ) -> Outcome:
         """What the code answers to the probes of so many tasks; adds locks and CPU time to `result`."""
         if self.stop.is_set():
             raise Stopped
         limits = replace(self.limits, cpu=self.limits.cpu * tasks, wall=self.limits.wall * tasks)
-        outcome = ask(tree, probes, limits)
+        outcome = ask(tree, probes, limits, anew=anew)
         result.cpu += outcome.cpu
         result.locks += [lock for lock in outcome.locks if lock not in result.locks]
         return outcome

@@ -11,12 +11,9 @@ import importlib.util
 import json
 import marshal
 import os
-import selectors
 import signal
-import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,23 +22,23 @@ from typing import Any, Protocol
 
 from handgrad.grading import syscalls
 from handgrad.grading.folders import folder_for
+from handgrad.grading.forkserver import CHILD, SandboxError, packages, run
 from handgrad.grading.protocol import Array, frame, frames
 
-CHILD = Path(__file__).with_name("child.py")
-PACKAGES = ("numpy", "scipy")
+__all__ = [
+    "FINISHED",
+    "NO_ANSWER",
+    "Answer",
+    "Failure",
+    "Limits",
+    "Outcome",
+    "SandboxError",
+    "ask",
+    "plain",
+    "precompiled",
+]
+
 NO_ANSWER, FINISHED = "no answer", "finished"
-GRACE = 10.0
-"""Seconds beyond the wall limit after which a guard that does not report is itself ended."""
-
-ENVIRONMENT = {
-    "PATH": "/nonexistent",
-    "LC_ALL": "C.UTF-8",
-    **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")},
-}
-
-
-class SandboxError(RuntimeError):
-    """The sandbox itself did not work; nothing is known about the student's code."""
 
 
 class Question(Protocol):
@@ -100,31 +97,12 @@ class Outcome:
     cpu: float
 
 
-class _Pipe:
-    """A pipe out of the child, of which the first `most` bytes are kept and the rest is thrown away."""
-
-    def __init__(self, most: int):
-        self.kept, self.most, self.over = bytearray(), most, False
-        self.reading, self.writing = os.pipe()
-        os.set_blocking(self.reading, False)
-
-    def drain(self) -> bool:
-        """Reads what is there; whether the other end is closed."""
-        for _ in range(64):  # a flood of one does not keep the others waiting
-            try:
-                data = os.read(self.reading, 1 << 16)
-            except BlockingIOError:
-                return False
-            if not data:
-                return True
-            room = self.most - len(self.kept)
-            self.over = self.over or len(data) > room
-            self.kept += data[:room]
-        return False
-
-
-def ask(files: Mapping[str, bytes], probes: Sequence[Question], limits: Limits | None = None) -> Outcome:
+def ask(
+    files: Mapping[str, bytes], probes: Sequence[Question], limits: Limits | None = None, *, anew: bool = False
+) -> Outcome:
     """What the package `handgrad` made of `files` (path -> content) answers to `probes`, asked in one fresh process.
+
+    The processes of one thread begin with the same memory, hash seed and state of NumPy's generator, unless `anew`.
 
     `files` is the whole tree, trusted (`assignment/probes` among it) but for the student's one file. Answers come in
     one after the other, so a child that ends early keeps those it gave; the probes after it have no answer and can be
@@ -135,39 +113,39 @@ def ask(files: Mapping[str, bytes], probes: Sequence[Question], limits: Limits |
     if not hasattr(os, "fork"):
         raise SandboxError(f"grading needs Linux (or, with fewer locks, macOS), and this is {sys.platform}")
     with folder_for(sum(map(len, files.values()))) as folder:
-        _link_packages(folder / "packages")
         tree = _write(folder, files)
-        readable = [str(tree), str(folder / "packages")]
         settings = {
             "cpu": limits.cpu,
             "memory": limits.memory,
-            "tree": readable[0],
-            "packages": readable[1],
-            "view": [*_view(), *readable],
-            "folders": [*_folders(), *readable],
+            "tree": str(tree),
+            "view": [*_view(), str(tree)],
+            "folders": [*_folders(), str(tree)],
             "filter": syscalls.program().hex(),
         }
         request = [json.dumps(settings).encode() + b"\n"]
         for probe in probes:
             fields = {name: getattr(probe, name) for name in ("kind", "module", "name", "options", "script")}
             request.append(frame(fields, probe.arrays))
-        answered, log, life, cpu = _run(b"".join(request), tree, limits)
-    hidden = [f"{tree}{os.sep}handgrad{os.sep}", f"{folder}{os.sep}", f"{CHILD.parent}{os.sep}"]
-    text = plain(bytes(log.kept).decode(errors="replace"), limits.log, hidden)
-    replies = frames(bytes(answered.kept))
+        heard = run(
+            b"".join(request), tree, wall=limits.wall, most_answers=limits.answers, most_log=limits.log, anew=anew
+        )
+    hidden = [f"{place}{os.sep}" for place in (tree / "handgrad", folder, CHILD.parent, *_sites())]
+    log = plain(heard.log.decode(errors="replace"), limits.log, hidden)
+    replies = frames(heard.answers)
     missing = next(replies, ({}, {}))[0].get("locks")
     if missing is None:
-        raise SandboxError(f"the sandbox did not start: {text.strip()[-500:] or 'it said nothing'}")
+        said = plain(heard.words + log, limits.log, hidden).strip()[-500:]
+        raise SandboxError(f"the sandbox did not start: {said or 'it said nothing'}")
     answers: list[Answer] = []
     for header, arrays in replies:
         if header.get("probe") != len(answers) or len(answers) == len(probes):
             break
         answers.append(_answer(header, arrays, hidden))
-    crowded = answered.over and f"answered with more than {limits.answers / (1 << 20):g} MiB"
-    ended = crowded or _ending(bytes(life.kept), limits, cpu, len(answers) == len(probes))
+    crowded = heard.is_crowded and f"answered with more than {limits.answers / (1 << 20):g} MiB"
+    ended = crowded or _ending(heard.life, limits, heard.cpu, len(answers) == len(probes))
     silent = Answer(failure=Failure(NO_ANSWER, f"the process {ended}"))
     answers += [silent] * (len(probes) - len(answers))
-    return Outcome(answers, text, ended, missing, cpu)
+    return Outcome(answers, log, ended, missing, heard.cpu)
 
 
 def precompiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -227,70 +205,6 @@ def _ending(life: bytes, limits: Limits, cpu: float, complete: bool) -> str:
     return f"ended itself with exit code {os.WEXITSTATUS(status)}"
 
 
-def _run(request: bytes, tree: Path, limits: Limits) -> tuple[_Pipe, _Pipe, _Pipe, float]:
-    """Runs a child on `request` to its end: its answers, its log, what the guard said, and the CPU time (s) of all."""
-    pipes = answers, log, life = _Pipe(limits.answers), _Pipe(limits.log), _Pipe(1 << 10)
-    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(CHILD)]
-    try:
-        try:
-            process = subprocess.Popen(
-                [*command, str(limits.wall), str(answers.writing), str(life.writing)],
-                stdin=subprocess.PIPE,
-                stdout=log.writing,
-                stderr=log.writing,
-                pass_fds=(answers.writing, life.writing),
-                cwd=tree,
-                env=ENVIRONMENT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SandboxError(f"no process could be started for the sandbox: {error}") from None
-        finally:
-            for pipe in pipes:
-                os.close(pipe.writing)
-        try:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(request)
-            _listen(answers, log, life, time.monotonic() + limits.wall + GRACE)
-        finally:
-            status, usage = _end(process.pid)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        answers.drain()  # what was left in the pipe; nobody writes any more
-        log.drain()
-        return answers, log, life, usage.ru_utime + usage.ru_stime
-    finally:
-        for pipe in pipes:
-            os.close(pipe.reading)
-
-
-def _listen(answers: _Pipe, log: _Pipe, life: _Pipe, patience: float) -> None:
-    """Takes in what comes, until the guard is gone or more answers came than are kept."""
-    with selectors.DefaultSelector() as selector:
-        for pipe in (answers, log, life):
-            selector.register(pipe.reading, selectors.EVENT_READ, pipe)
-        while time.monotonic() < patience and not answers.over:
-            for key, _ in selector.select(timeout=1.0):
-                if key.data.drain():
-                    selector.unregister(key.fd)
-                    if key.data is life:
-                        return
-
-
-def _end(guard: int) -> tuple[int, Any]:
-    """Ends the guard, which first ends all under it; (wait status, usage). One that does not go is killed."""
-    patience = time.monotonic() + GRACE
-    os.kill(guard, signal.SIGTERM)
-    while time.monotonic() < patience:
-        pid, status, usage = os.wait4(guard, os.WNOHANG)
-        if pid:
-            return status, usage
-        time.sleep(0.001)
-    with contextlib.suppress(OSError):
-        os.killpg(guard, signal.SIGKILL)
-    return os.wait4(guard, 0)[1:]
-
-
 def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
     tree = folder / "tree"
     made: set[str] = set()
@@ -311,29 +225,16 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
     return tree
 
 
-def _link_packages(folder: Path) -> None:
-    folder.mkdir()
-    for name, place in _packages().items():
-        (folder / name).symlink_to(place)
-
-
-@lru_cache(maxsize=1)
-def _packages() -> dict[str, str]:
-    """The folders of the packages in view, found without importing them. SandboxError if one is missing."""
-    found = {}
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec is None or not spec.submodule_search_locations:
-            raise SandboxError(f"{name} is not installed, and students' code needs it")
-        found[name] = os.path.realpath(spec.submodule_search_locations[0])
-    return found
-
-
 @lru_cache(maxsize=1)
 def _folders() -> list[str]:
     """The folders that may be listed: the standard library's and the packages'."""
     library = [os.path.realpath(os.path.dirname(os.__file__)), os.path.realpath(sysconfig.get_path("platstdlib"))]
-    return list(dict.fromkeys([*library, *_packages().values()]))
+    return list(dict.fromkeys([*library, *packages().values()]))
+
+
+def _sites() -> list[str]:
+    """The folders that the packages are installed in, which no message need tell."""
+    return list(dict.fromkeys(os.path.dirname(place) for place in packages().values()))
 
 
 @lru_cache(maxsize=1)
@@ -346,7 +247,7 @@ def _view() -> list[str]:
         for entry in os.scandir(folder)
         if entry.name not in ("site-packages", "dist-packages")
     ]
-    for place in _packages().values():
+    for place in packages().values():
         view += [place, f"{place}.libs"]
     prefixes = {os.path.dirname(library)}
     prefixes |= {os.path.realpath(path) for path in ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")}

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -244,13 +244,105 @@ class TestEndings:
         outcome = asked("import numpy as np\ndef f(x): return np.zeros(1 << 19)", limits=Limits(answers=1 << 20))
         assert failure(outcome).message == "the process answered with more than 1 MiB"
 
-    def test_an_interrupted_grader_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+
+class TestServer:
+    """The process that those of a thread are copies of."""
+
+    @staticmethod
+    def servers() -> set[int]:
+        """This thread's children: its server, if there is one."""
+        return {int(pid) for pid in Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()}
+
+    @staticmethod
+    def kinds(count: int, *, anew: bool) -> set[float]:
+        """How a text's hash differs from process to process."""
+        files = tree("def f(x): return hash('text') % 1000")
+        return {float(y(ask(files, [Probe()], QUICK, anew=anew).answers[0])) for _ in range(count)}
+
+    def test_processes_are_alike_unless_anew(self) -> None:
+        assert len(self.kinds(3, anew=False)) == 1
+        assert len(self.kinds(4, anew=True)) > 1
+
+    def test_no_process_finds_what_another_left(self) -> None:
+        code = """
+        import numpy, os, sys
+        def f(x):
+            found = hasattr(numpy, 'left') + hasattr(sys, 'left') + ('LEFT' in os.environ)
+            numpy.left = sys.left = os.environ['LEFT'] = 'left'
+            return found
+        """
+        assert y(asked(code).answers[0]) == y(asked(code).answers[0]) == 0
+
+    def test_interrupting_the_grader_leaves_nothing(self) -> None:
         def interrupted(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(sandbox, "_listen", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            asked("import time\ndef f(x): time.sleep(60)")
+        before = signal.signal(signal.SIGALRM, interrupted)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            with pytest.raises(KeyboardInterrupt):
+                asked("import time\ndef f(x): time.sleep(60)")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert y(asked("def f(x): return x").answers[0])[0] == 1
+
+    @linux
+    def test_losing_the_server_costs_one_answer(self) -> None:
+        asked("def f(x): return x")
+        (server,) = self.servers()
+        killing = threading.Timer(0.5, os.kill, (server, signal.SIGKILL))
+        killing.start()
+        outcome = asked("import time\ndef g(x): return x\ndef f(x): time.sleep(60)", "g", "f")
+        assert y(outcome.answers[0])[0] == 1
+        assert failure(outcome, 1).kind == NO_ANSWER
+        assert y(asked("def f(x): return x").answers[0])[0] == 1
+        (other,) = self.servers()
+        os.kill(other, signal.SIGKILL)  # between two
+        assert y(asked("def f(x): return x").answers[0])[0] == 1
+
+    @linux
+    def test_it_ends_with_its_thread(self) -> None:
+        found: list[set[int]] = []
+
+        def one() -> None:
+            asked("def f(x): return x")
+            found.append(self.servers())
+
+        thread = threading.Thread(target=one)
+        thread.start()
+        thread.join()
+        (server,) = found[0]
+        assert not Path(f"/proc/{server}").exists()
+
+    @linux
+    def test_a_killed_grader_leaves_nothing(self, tmp_path: Path) -> None:
+        code = "import os, time\ndef f(x):\n    time.sleep(60)"
+        script = f"""
+        import sys, tempfile
+        sys.path[:0] = {[str(Path(__file__).parent), *filter(None, sys.path)]!r}
+        import test_sandbox
+        tempfile.tempdir = {tempfile.gettempdir()!r}
+        test_sandbox.folders.MEMORY = "/nonexistent"
+        test_sandbox.asked({code!r})
+        """
+        grader = subprocess.Popen([sys.executable, "-c", dedent(script)])
+        until(lambda: bool(list(Path(tempfile.gettempdir()).glob("*/tree/handgrad/layers/fc.py"))))
+        time.sleep(0.3)
+        (server,) = map(int, Path(f"/proc/{grader.pid}/task/{grader.pid}/children").read_text().split())
+        (guard,) = map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
+        grader.kill()
+        grader.wait()
+        until(lambda: not Path(f"/proc/{server}").exists() and not Path(f"/proc/{guard}").exists())
+        assert list(Path(tempfile.gettempdir()).iterdir()) == []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for `condition`, 20 s at most."""
+    patience = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < patience
+        time.sleep(0.02)
 
 
 class TestPatching:
@@ -534,9 +626,21 @@ class TestWithoutLocks:
 
 
 class TestTheGrader:
-    def test_a_sandbox_that_does_not_start_is_no_answer(self) -> None:
-        with pytest.raises(SandboxError, match="did not start"):
-            asked("def f(x): return x", limits=Limits(memory=20 << 20))
+    @pytest.mark.parametrize("words", ["ImportError: a broken NumPy", ""])
+    def test_a_sandbox_that_does_not_start_is_no_answer(
+        self, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+        python.chmod(0o755)
+        monkeypatch.setattr("sys.executable", str(python))
+        with pytest.raises(SandboxError, match=f"did not start: {words or 'it said nothing'}"):
+            ask(tree("def f(x): return x"), [Probe()], anew=True)
+
+    def test_a_process_that_does_not_start_is_no_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.executable", "/nonexistent")
+        with pytest.raises(SandboxError, match=r"no process could be started for the sandbox: .*No such file"):
+            ask(tree("def f(x): return x"), [Probe()], anew=True)
 
     def test_paths_stay_in_the_tree(self) -> None:
         for path in ("/tmp/x.py", "../x.py", "a/../../x.py", ""):
@@ -564,6 +668,7 @@ class TestTheGrader:
             children = Path(f"/proc/self/task/{os.getpid()}/children")  # other tests may have some
             return signal.getsignal(signal.SIGTERM), sys.path[:], children.exists() and children.read_text()
 
+        asked("def f(x): return x")  # which starts the server
         before = state()
         asked("import os\ndef f(x): os._exit(1)")
         assert state() == before
