@@ -47,7 +47,7 @@ class _Over(BaseException):
 
 
 def main() -> NoReturn:
-    """Serves: a guard for each message on the socket, until the grader's end of it is closed."""
+    """Loads what every process needs, then serves the grader until its end of the socket is closed."""
     control = socket.socket(fileno=int(sys.argv[1]))
     packages = json.loads(sys.argv[2])
     locks.adopt_orphans()
@@ -55,23 +55,33 @@ def main() -> NoReturn:
     if sys.platform == "linux":  # elsewhere the libraries that NumPy calls need not outlive a fork
         _load(packages)
         gc.freeze()
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 4)
-        if not message:
-            os._exit(0)
-        asked = json.loads(message)
-        guard = os.fork()
-        if not guard:
-            control.close()
-            _guarded(packages, asked["tree"], asked["wall"], *descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        is_grader_there = control.recv(1)
-        cpu = _ended(guard)
-        if not is_grader_there:  # it was killed, and removes nothing any more
-            shutil.rmtree(os.path.dirname(asked["tree"]), ignore_errors=True)
-            os._exit(0)
+    while _serve(control, packages):
+        pass
+    os._exit(0)
+
+
+def _serve(control: socket.socket, packages: Mapping[str, str]) -> bool:
+    """Makes a guard for one message, and has it end when the grader says so; whether the grader is still there.
+
+    What is known of one process is known nowhere when the next is made, which finds these names with their values.
+    """
+    message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 4)
+    if not message:
+        return False
+    asked = json.loads(message)
+    guard = os.fork()
+    if not guard:
+        control.close()
+        _guarded(packages, asked["tree"], asked["wall"], *descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    is_there = bool(control.recv(1))
+    cpu = _ended(guard)
+    if is_there:
         control.sendall(b"%f" % cpu)
+    else:  # it was killed, and removes nothing any more
+        shutil.rmtree(os.path.dirname(asked["tree"]), ignore_errors=True)
+    return is_there
 
 
 def _load(packages: Mapping[str, str]) -> None:

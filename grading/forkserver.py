@@ -77,13 +77,13 @@ class ForkServer:
     """A process of which locked ones are copies, one at a time. It ends when it is closed, or its owner is gone."""
 
     def __init__(self) -> None:
+        seen = json.dumps(packages())
         self._control, theirs = socket.socketpair()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
-        command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(CHILD), str(theirs.fileno())]
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [*command, json.dumps(packages())],
+                    [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(CHILD), str(theirs.fileno()), seen],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=self._words,

@@ -273,6 +273,18 @@ class TestServer:
         """
         assert y(asked(code).answers[0]) == y(asked(code).answers[0]) == 0
 
+    def test_no_process_finds_what_is_known_of_another(self) -> None:
+        code = """
+        import sys, time
+        def f(x):
+            frame, found = sys._getframe(), []
+            while frame is not None:
+                found += [value for value in frame.f_locals.values() if type(value) is float]
+                frame = frame.f_back
+            return found
+        """
+        assert y(asked(code).answers[0]).tolist() == y(asked(code).answers[0]).tolist() == [QUICK.wall]
+
     def test_interrupting_the_grader_leaves_nothing(self) -> None:
         def interrupted(*_: object) -> None:
             raise KeyboardInterrupt
