@@ -19,12 +19,12 @@ from handgrad.assignment.precision import names_single
 from handgrad.assignment.probes import Probe, run
 from handgrad.grading.causes import causes, kept_wrong
 from handgrad.grading.marks import Asked, forgive, points_for
-from handgrad.grading.policy import Flag, flags
 from handgrad.grading.result import PartResult, Result, TaskResult
+from handgrad.grading.review.policy import Flag, flags
+from handgrad.grading.review.varying import may_vary
 from handgrad.grading.sandbox import FINISHED, NO_ANSWER, Answer, Failure, Limits, Outcome, ask
 from handgrad.grading.submission import UNDECODABLE, source, text
 from handgrad.grading.trees import asked_tree, checked_tree
-from handgrad.grading.varying import may_vary
 from handgrad.params import Array
 
 TIME_LIMITS = ("used more than", "took longer than")

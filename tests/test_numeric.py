@@ -11,7 +11,7 @@ from submissions.plain import plain
 
 from handgrad.course.handout import skeleton
 from handgrad.grading import submission
-from handgrad.grading.policy import Flag, flags
+from handgrad.grading.review.policy import Flag, flags
 
 
 def numeric(path: str, text: str, given: str = "") -> list[Flag]:

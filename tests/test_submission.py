@@ -15,11 +15,12 @@ from textwrap import dedent
 
 import pytest
 
-from handgrad.grading import policy, submission, varying
-from handgrad.grading.bindings import words
-from handgrad.grading.policy import flags
+from handgrad.grading import submission
+from handgrad.grading.review import policy, varying
+from handgrad.grading.review.bindings import words
+from handgrad.grading.review.policy import flags
+from handgrad.grading.review.varying import may_vary
 from handgrad.grading.submission import Submission, SubmissionError, digest, read, source, text
-from handgrad.grading.varying import may_vary
 
 WANTED = ("layers/fc.py", "layers/relu.py", "model.py", "train.py")
 FILES = {name: f"# {name}\n".encode() for name in WANTED}

@@ -2,7 +2,8 @@
 
 The code that is asked may be hostile: change NumPy's names, handgrad's or Python's own. So what it returns is looked at
 with functions that were bound before it was imported, are written in C and so cannot be changed, and ask the object
-nothing that its class could answer otherwise. (grading/asking.py keeps these modules themselves out of its reach.)
+nothing that its class could answer otherwise. (grading/sandbox/asking.py keeps these modules themselves out of its
+reach.)
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from handgrad.grading import locks
+    from handgrad.grading.sandbox import locks
 else:  # the package handgrad is the student's in here
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import locks
@@ -201,7 +201,7 @@ def _locked(packages: Mapping[str, str], answers: int) -> None:
     missing = locks.limit(settings["cpu"], settings["memory"])
     _load(packages)  # while the processor's description may still be read
     if TYPE_CHECKING:
-        from handgrad.grading import asking, protocol
+        from handgrad.grading.sandbox import asking, protocol
     else:
         import asking
         import protocol

@@ -13,7 +13,7 @@ from os import _exit, write
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
-    from handgrad.grading.protocol import frame
+    from handgrad.grading.sandbox.protocol import frame
 else:
     from protocol import frame
 

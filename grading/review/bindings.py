@@ -130,6 +130,11 @@ class Bindings:
         key = self.key(node)
         return self.bound[key] if key else []
 
+    def definition(self, node: ast.expr) -> ast.expr | None:
+        """What a name that is bound once in its function is bound to."""
+        bindings = self.bindings(node) if isinstance(node, ast.Name) else []
+        return bindings[0].value if len(bindings) == 1 and bindings[0].index is None else None
+
     def is_library(self, node: ast.expr) -> bool:
         """Whether it is a function of NumPy, SciPy or the standard library: np.exp, an imported exp, abs."""
         package = self.package(node)

@@ -19,9 +19,9 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from handgrad.grading.bindings import TooInvolved, Work, name_of, root_of, shown, words
-from handgrad.grading.main import copies_names, initialises, is_main, may_be_main, renames
-from handgrad.grading.numeric import numeric, text_of
+from handgrad.grading.review.bindings import TooInvolved, Work, name_of, root_of, shown, words
+from handgrad.grading.review.main import copies_names, initialises, is_main, may_be_main, renames
+from handgrad.grading.review.numeric import numeric, text_of
 
 DIFFERENTIATORS = words("""
     torch jax jaxlib autograd tensorflow keras mygrad tinygrad theano pytensor aesara chainer mxnet casadi sympy
@@ -59,7 +59,7 @@ WALKS = words("""
     f_back f_locals f_globals tb_frame gi_frame cr_frame _getframe _current_frames settrace setprofile monitoring
     modules __array_function__ __array_ufunc__ __array_priority__
 """)
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 SCIPY = words("optimize differentiate misc interpolate integrate signal stats odr ndimage fft fftpack")
 """Parts of SciPy that differentiate numerically, or give what is to be derived."""
 MAX_LENGTH = 100_000

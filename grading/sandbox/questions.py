@@ -20,23 +20,10 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from handgrad.grading import syscalls
-from handgrad.grading.folders import folder_for
-from handgrad.grading.forkserver import CHILD, SandboxError, packages, run
-from handgrad.grading.protocol import Array, frame, frames
-
-__all__ = [
-    "FINISHED",
-    "NO_ANSWER",
-    "Answer",
-    "Failure",
-    "Limits",
-    "Outcome",
-    "SandboxError",
-    "ask",
-    "plain",
-    "precompiled",
-]
+from handgrad.grading.sandbox import syscalls
+from handgrad.grading.sandbox.folders import folder_for
+from handgrad.grading.sandbox.forkserver import CHILD, SandboxError, packages, run
+from handgrad.grading.sandbox.protocol import Array, frame, frames
 
 NO_ANSWER, FINISHED = "no answer", "finished"
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from handgrad.grading.bindings import TooInvolved, name_of, word_of, words
-from handgrad.grading.policy import MAX_LENGTH, nodes_of, parsed
+from handgrad.grading.review.bindings import TooInvolved, name_of, word_of, words
+from handgrad.grading.review.policy import MAX_LENGTH, nodes_of, parsed
 
 MOST_PASSES = 5
 """So often sets are looked for anew, since one name may be bound to another."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from handgrad.grading.bindings import name_of, word_of, words
+from handgrad.grading.review.bindings import name_of, word_of, words
 
 NAMESPACES = words("globals vars locals exec eval compile __dict__ __setattr__ modules")
 """What a module's names can be reached by without writing them."""

@@ -6,7 +6,7 @@ import ast
 import builtins
 from enum import IntEnum
 
-from handgrad.grading.bindings import Binding, Bindings, Key, Work, name_of, words
+from handgrad.grading.review.bindings import Binding, Bindings, Key, Work, name_of, words
 
 SHAPES = words("shape ndim size dtype itemsize nbytes")
 BLANKS = words("zeros ones empty zeros_like ones_like empty_like len range ndindex")

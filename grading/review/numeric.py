@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from handgrad.grading.bindings import Function, TooInvolved, Work, name_of, root_of, shown, word_of, words
-from handgrad.grading.differences import Differences
-from handgrad.grading.origins import Kind, Origins
+from handgrad.grading.review.bindings import Function, TooInvolved, Work, name_of, root_of, shown, word_of, words
+from handgrad.grading.review.differences import Differences
+from handgrad.grading.review.origins import Kind, Origins
 
 FORWARDS = words("forward predict __call__")
 COMPLEX = words("""
