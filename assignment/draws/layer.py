@@ -37,8 +37,11 @@ def draw(part: str, step: str, rng: np.random.Generator) -> Iterator[tuple[str, 
     yield "contract", (kind.forward if step == "forward" else kind.backward)(kind.single())
     if part == "relu":
         yield "contract", kind.forward_of_positive() if step == "forward" else kind.backward_of_positive()
-    if part == "softmax_ce" and step == "forward":
-        yield "special values", kind.forward_of_distributions()
+    if part == "softmax_ce":
+        yield (
+            "special values",
+            kind.forward_of_distributions() if step == "forward" else kind.backward_of_distributions(),
+        )
 
 
 class Case:
@@ -389,10 +392,22 @@ class Kind:
 
     def forward_of_distributions(self) -> Probe:
         """Labels that are distributions are not changed either."""
-        rows, classes = sizes_apart(self.rng, 2, 3)
-        case = self.case({"N": rows, "C": classes}, self.rng.dirichlet(np.ones(classes), rows))
+        case = self.of_distributions()
         ins = list(case.inputs)
         return self.probe(case, [*self.made(case), ["forward", "a", "y", ins], ["after", ins]])
+
+    def backward_of_distributions(self) -> Probe:
+        case = self.of_distributions()
+        ins = list(case.inputs)
+        more: dict[str, Array] = {}
+        upstream = self.upstreams({"": case}, more)[""]
+        script: list[Step] = [*self.made(case), ["forward", "a", "", ins]]
+        script += [["backward", "a", "", upstream, self.grads_of(case)], ["after", ins]]
+        return self.probe(case, self.further(script, is_contract=True), more)
+
+    def of_distributions(self) -> Case:
+        rows, classes = sizes_apart(self.rng, 2, 3)
+        return self.case({"N": rows, "C": classes}, self.rng.dirichlet(np.ones(classes), rows))
 
     def four_cases(self, others: tuple[int, int] | None = None) -> tuple[Case, Case, Case, Case, dict[str, Array]]:
         """A layer's batches, the third of another size, another layer's, and all arrays but the first batch's.

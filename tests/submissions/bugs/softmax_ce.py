@@ -223,6 +223,19 @@ BUGS = [
         r"cache|second|again|twice|in place|edit|chang|call",
     ),
     Bug(
+        "the distributions that were handed in are scaled in place",
+        BACKWARD,
+        """
+        p, labels = self.recall()
+        if labels.ndim == 1:
+            labels = np.eye(p.shape[1])[labels]
+        labels *= upstream / len(p)
+        return upstream * p / len(p) - labels
+    """,
+        r"labels|in place|second backward",
+        beside={FORWARD: PLAIN[FORWARD].replace("np.exp(log_p), onehot", "np.exp(log_p), labels")},
+    ),
+    Bug(
         "returns a pair, as layers do",
         BACKWARD,
         _backward("upstream * (p - onehot) / len(p), {}"),
