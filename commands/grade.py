@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _graded(classroom: Classroom, paths: Sequence[Path], jobs: int) -> list[Graded]:
     """Everyone's results, each told as it comes; below a bar on a terminal where tqdm is installed."""
-    shows_bar = sys.stderr.isatty() and have("tqdm")
+    shows_bar = sys.stderr is not None and sys.stderr.isatty() and have("tqdm")
     bar = need("tqdm", "progress").tqdm(total=len(paths), unit="submission", leave=False) if shows_bar else None
 
     def done(one: Graded) -> None:

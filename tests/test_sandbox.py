@@ -7,12 +7,14 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -22,7 +24,17 @@ import numpy as np
 import pytest
 
 from handgrad.grading import sandbox
-from handgrad.grading.sandbox import NO_ANSWER, Answer, Limits, Outcome, SandboxError, ask, folders, precompiled
+from handgrad.grading.sandbox import (
+    NO_ANSWER,
+    Answer,
+    Limits,
+    Outcome,
+    SandboxError,
+    ask,
+    folders,
+    forkserver,
+    precompiled,
+)
 from handgrad.grading.sandbox.protocol import LENGTH, Array, frame, frames
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the sandbox needs Linux or macOS")
@@ -249,9 +261,23 @@ class TestServer:
     """The process that those of a thread are copies of."""
 
     @staticmethod
-    def servers() -> set[int]:
-        """This thread's children: its server, if there is one."""
-        return {int(pid) for pid in Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()}
+    def servers(thread: int = os.getpid()) -> set[int]:
+        """The children of a thread: its server, if there is one."""
+        return {int(pid) for pid in Path(f"/proc/self/task/{thread}/children").read_text().split()}
+
+    @classmethod
+    def guards(cls) -> set[int]:
+        found: set[int] = set()
+        for server in cls.servers():
+            with suppress(FileNotFoundError):
+                found |= {int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()}
+        return found
+
+    @staticmethod
+    def end(whom: Callable[[], set[int]], number: int = signal.SIGKILL) -> None:
+        for pid in whom():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     @staticmethod
     def kinds(count: int, *, anew: bool) -> set[float]:
@@ -301,18 +327,79 @@ class TestServer:
         assert y(asked("def f(x): return x").answers[0])[0] == 1
 
     @linux
-    def test_losing_the_server_costs_one_answer(self) -> None:
-        asked("def f(x): return x")
-        (server,) = self.servers()
-        killing = threading.Timer(0.5, os.kill, (server, signal.SIGKILL))
+    def test_who_is_lost_is_asked_again(self) -> None:
+        """The server or the guard, ended by an operator or for lack of memory."""
+        for whom in (self.servers, self.guards):
+            asked("def f(x): return x")
+            killing = threading.Timer(0.5, self.end, [whom])
+            killing.start()
+            begun = time.monotonic()
+            outcome = asked("import time\ndef f(x):\n    time.sleep(1)\n    return x")
+            assert y(outcome.answers[0])[0] == 1 and time.monotonic() - begun > 1.4
+        self.end(self.servers)  # between two
+        assert y(asked("def f(x): return x").answers[0])[0] == 1
+
+    @linux
+    def test_who_is_lost_again_is_no_answer(self) -> None:
+        stop = threading.Event()
+
+        def without_end() -> None:
+            while not stop.wait(0.1):
+                self.end(self.guards)
+
+        killing = threading.Thread(target=without_end)
         killing.start()
-        outcome = asked("import time\ndef g(x): return x\ndef f(x): time.sleep(60)", "g", "f")
-        assert y(outcome.answers[0])[0] == 1
-        assert failure(outcome, 1).kind == NO_ANSWER
+        try:
+            with pytest.raises(SandboxError, match="ended from outside, twice"):
+                asked("import time\ndef f(x): time.sleep(60)")
+        finally:
+            stop.set()
+            killing.join()
+
+    @linux
+    def test_a_server_that_stands_still_is_replaced(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forkserver, "GRACE", 0.5)
+        asked("def f(x): return x")
+        self.end(self.servers, signal.SIGSTOP)
+        large = Probe(arrays={"x": np.ones(1 << 17)})  # more than a pipe takes
+        assert y(ask(tree("def f(x): return x"), [large], Limits(wall=1.0)).answers[0]).shape == (1 << 17,)
+
+    @linux
+    def test_a_pipe_that_another_process_holds_open_keeps_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        send, children = socket.send_fds, []
+
+        def forking(*arguments: Any) -> int:
+            children.append(os.fork())
+            if not children[-1]:
+                time.sleep(30)
+                os._exit(0)
+            return send(*arguments)
+
+        monkeypatch.setattr(socket, "send_fds", forking)
+        begun = time.monotonic()
         assert y(asked("def f(x): return x").answers[0])[0] == 1
-        (other,) = self.servers()
-        os.kill(other, signal.SIGKILL)  # between two
-        assert y(asked("def f(x): return x").answers[0])[0] == 1
+        assert time.monotonic() - begun < 8
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+    def test_it_waits_for_processes_where_the_grader_does_not(self) -> None:
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            outcome = ask(tree("def f(x): return x"), [Probe()], QUICK, anew=True)
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        assert outcome.ended == "finished" and outcome.cpu > 0
+
+    def test_what_memory_held_is_neither_zero_nor_right(self) -> None:
+        code = """
+        import numpy as np
+        def f(x):
+            y = np.empty((300, 300))
+            y += x[0]
+            return y[:2, :2]
+        """
+        assert (np.abs(y(asked(code).answers[0])) > 1e100).all()
 
     @linux
     def test_it_ends_with_its_thread(self) -> None:
@@ -320,7 +407,7 @@ class TestServer:
 
         def one() -> None:
             asked("def f(x): return x")
-            found.append(self.servers())
+            found.append(self.servers(threading.get_native_id()))
 
         thread = threading.Thread(target=one)
         thread.start()

@@ -3,8 +3,8 @@
 Run as `python -I -S -B child.py CONTROL PACKAGES`: a socket's descriptor, and NumPy's and SciPy's folders (JSON). Each
 message on the socket (see forkserver.py) is JSON, the folder to stand in and the wall limit (s), with four descriptors:
 of the locked process its input, its answers, its log, and of its guard what tells (JSON) the process's wait status and
-whether it ran out of time. The input is a line of settings (JSON), then the probes (see protocol.py). Any byte ends the
-guard, and is answered by the CPU time (s).
+whether it ran out of time. The input is a line of settings (JSON), then as many bytes of probes as it says (see
+protocol.py). Any byte ends the guard, and is answered by the CPU time (s).
 
 The grader believes nothing that comes out of here beyond "these are arrays", save the first frame: the missing locks,
 written before any of the student's code is there. What asks that code is in asking.py and in the tree's
@@ -17,7 +17,6 @@ import builtins
 import contextlib
 import gc
 import importlib
-import importlib.util
 import json
 import os
 import shutil
@@ -50,8 +49,9 @@ def main() -> NoReturn:
     """Loads what every process needs, then serves the grader until its end of the socket is closed."""
     control = socket.socket(fileno=int(sys.argv[1]))
     packages = json.loads(sys.argv[2])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by who started the grader, no child could be waited for
     locks.adopt_orphans()
-    sys.meta_path.insert(0, _Apart)
+    sys.meta_path[:0] = [_Apart, _Packages(packages)]
     if sys.platform == "linux":  # elsewhere the libraries that NumPy calls need not outlive a fork
         _load(packages)
         gc.freeze()
@@ -86,18 +86,8 @@ def _serve(control: socket.socket, packages: Mapping[str, str]) -> bool:
 
 def _load(packages: Mapping[str, str]) -> None:
     """Imports what every process needs before it is locked: NumPy and SciPy, and what asks a student's code; once."""
-    for name, place in packages.items():
-        if name not in sys.modules:
-            _import(name, place)
-    importlib.import_module("asking")
-
-
-def _import(name: str, place: str) -> None:
-    """Imports a package from its folder, of which no other package beside it is in view."""
-    spec = PathFinder.find_spec(name, [os.path.dirname(place)])
-    assert spec is not None and spec.loader is not None
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    for name in (*packages, "asking"):
+        importlib.import_module(name)
 
 
 def _ended(guard: int) -> float:
@@ -149,22 +139,23 @@ def _over(number: int, frame: object) -> NoReturn:
 
 def _guard(child: int, wall: float, life: int) -> None:
     """Waits for `child`, ends what it leaves behind, daemons in sessions of their own too, and tells how it ended."""
-    status, late = None, False
+    status, over = None, 0
     try:
         signal.setitimer(signal.ITIMER_REAL, wall)
         os.closerange(0, life)  # the child's own
         os.closerange(life + 1, MOST_DESCRIPTORS)
         _, status = os.waitpid(child, 0)
-    except _Over as over:
-        late = over.args[0] == signal.SIGALRM
+    except _Over as caught:
+        over = caught.args[0]
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
     status = _end_children().get(child, status)
-    with contextlib.suppress(OSError):
-        os.write(life, json.dumps({"status": status, "late": late}).encode())
+    if over != signal.SIGTERM:  # else the grader has had enough, or the end came from outside
+        with contextlib.suppress(OSError):
+            os.write(life, json.dumps({"status": status, "late": over == signal.SIGALRM}).encode())
 
 
 def _end_children() -> dict[int, int]:
@@ -205,7 +196,7 @@ def _locked(packages: Mapping[str, str], answers: int) -> None:
     else:
         import asking
         import protocol
-    questions = list(protocol.frames(source.read()))
+    questions = list(protocol.frames(source.read(settings["length"])))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.closerange(3, answers)
     os.closerange(answers + 1, MOST_DESCRIPTORS)
@@ -218,6 +209,16 @@ def _locked(packages: Mapping[str, str], answers: int) -> None:
     sys.meta_path.remove(_Apart)
     _hide()
     asking.answer(asked, answers, settings["tree"])
+
+
+class _Packages:
+    """Finds packages in their folders, and no others that lie beside them."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self.places = places
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [os.path.dirname(self.places[name])]) if name in self.places else None
 
 
 class _Apart:
@@ -257,4 +258,7 @@ def _hide() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {error}")

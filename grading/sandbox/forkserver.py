@@ -30,6 +30,7 @@ GRACE = 10.0
 ENVIRONMENT = {
     "PATH": "/nonexistent",
     "LC_ALL": "C.UTF-8",
+    "MALLOC_PERTURB_": "165",  # what np.empty gives is neither zero nor right by luck (where the C library is glibc)
     **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")},
 }
 
@@ -40,7 +41,7 @@ class SandboxError(RuntimeError):
 
 class Heard(NamedTuple):
     """What came out of a locked process: answers and whether there were too many, its log, its guard's words (bytes);
-    the CPU time (s) of all that ran; and what the server said of itself."""
+    the CPU time (s) of all that ran; and what the server said of itself when it was lost."""
 
     answers: bytes
     is_crowded: bool
@@ -48,6 +49,11 @@ class Heard(NamedTuple):
     life: bytes
     cpu: float
     words: str
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the guard or the server was ended from outside."""
+        return not self.life and not self.is_crowded
 
 
 class Pipe:
@@ -107,11 +113,11 @@ class ForkServer:
         """Runs a copy that stands in the folder `tree` and reads `request`, to its end or for `wall` seconds."""
         pipes = answers, log, life = Pipe(most_answers), Pipe(most_log), Pipe(1 << 10)
         try:
-            self._begin(request, tree, wall, [pipe.writing for pipe in pipes])
-            _listen(answers, log, life, time.monotonic() + wall + GRACE)
+            questions = self._begin(tree, wall, [pipe.writing for pipe in pipes])
+            _talk(questions, request, answers, log, life, time.monotonic() + wall + GRACE)
             cpu, words = self._end()
-            answers.drain()  # what was left in the pipe; nobody writes any more
-            log.drain()
+            for pipe in pipes:  # what was left in them; nobody writes any more
+                pipe.drain()
             return Heard(bytes(answers.kept), answers.over, bytes(log.kept), bytes(life.kept), cpu, words)
         except BaseException:
             self.close()
@@ -120,7 +126,8 @@ class ForkServer:
             for pipe in pipes:
                 os.close(pipe.reading)
 
-    def _begin(self, request: bytes, tree: Path, wall: float, writing: list[int]) -> None:
+    def _begin(self, tree: Path, wall: float, writing: list[int]) -> int:
+        """Has a guard made that is given those ends of pipes; the end of one that the locked process reads."""
         reading, questions = os.pipe()
         try:
             message = json.dumps({"wall": wall, "tree": str(tree)}).encode()
@@ -129,8 +136,8 @@ class ForkServer:
         finally:
             for descriptor in (reading, *writing):
                 os.close(descriptor)
-        with contextlib.suppress(BrokenPipeError), open(questions, "wb") as sink:
-            sink.write(request)
+        os.set_blocking(questions, False)
+        return questions
 
     def _end(self) -> tuple[float, str]:
         """Has the guard end, which first ends all under it; the CPU time (s) of all, and the words of a lost server."""
@@ -184,25 +191,31 @@ def run(request: bytes, tree: Path, *, wall: float, most_answers: int, most_log:
             return server.run(request, tree, wall, most_answers, most_log)
         finally:
             server.close()
-    if _own.server is not None and _own.server.is_there:
-        heard = _own.server.run(request, tree, wall, most_answers, most_log)
-        if heard.answers or _own.server.is_there:
-            return heard  # otherwise it was lost before it came to this
-    _own.server = ForkServer()
+    if _own.server is None or not _own.server.is_there:
+        _own.server = ForkServer()
     return _own.server.run(request, tree, wall, most_answers, most_log)
 
 
-def _listen(answers: Pipe, log: Pipe, life: Pipe, patience: float) -> None:
-    """Takes in what comes, until the guard is gone or more answers came than are kept."""
-    with selectors.DefaultSelector() as selector:
+def _talk(questions: int, request: bytes, answers: Pipe, log: Pipe, life: Pipe, patience: float) -> None:
+    """Writes the request and takes in what comes, until the guard has ended or more answers came than are kept."""
+    left = memoryview(request)
+    with selectors.DefaultSelector() as selector, open(questions, "wb", buffering=0) as sink:
+        selector.register(sink, selectors.EVENT_WRITE)
         for pipe in (answers, log, life):
             selector.register(pipe.reading, selectors.EVENT_READ, pipe)
         while time.monotonic() < patience and not answers.over:
             for key, _ in selector.select(timeout=1.0):
-                if key.data.drain():
+                if key.fileobj is sink:
+                    try:
+                        left = left[sink.write(left) or 0 :]
+                    except BrokenPipeError:
+                        left = left[:0]
+                    if not left:
+                        selector.unregister(sink)
+                elif key.data.drain():
                     selector.unregister(key.fd)
-                    if key.data is life:
-                        return
+            if life.kept or life.reading not in selector.get_map():  # a pipe may be held open by who knows whom
+                return
 
 
 @lru_cache(maxsize=1)

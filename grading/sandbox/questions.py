@@ -7,6 +7,7 @@ of the kernel; a lock that this system lacks is named in the outcome, and the re
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import marshal
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 
 from handgrad.grading.sandbox import syscalls
 from handgrad.grading.sandbox.folders import folder_for
-from handgrad.grading.sandbox.forkserver import CHILD, SandboxError, packages, run
+from handgrad.grading.sandbox.forkserver import CHILD, Heard, SandboxError, packages, run
 from handgrad.grading.sandbox.protocol import Array, frame, frames
 
 NO_ANSWER, FINISHED = "no answer", "finished"
@@ -94,28 +95,17 @@ def ask(
     `files` is the whole tree, trusted (`assignment/probes` among it) but for the student's one file. Answers come in
     one after the other, so a child that ends early keeps those it gave; the probes after it have no answer and can be
     asked again. When this returns, every process is ended and every file removed. May be called from several threads.
-    SandboxError if the sandbox did not start.
+    SandboxError if the sandbox did not start, or was ended from outside.
     """
     limits = limits or Limits()
     if not hasattr(os, "fork"):
         raise SandboxError(f"grading needs Linux (or, with fewer locks, macOS), and this is {sys.platform}")
-    with folder_for(sum(map(len, files.values()))) as folder:
-        tree = _write(folder, files)
-        settings = {
-            "cpu": limits.cpu,
-            "memory": limits.memory,
-            "tree": str(tree),
-            "view": [*_view(), str(tree)],
-            "folders": [*_folders(), str(tree)],
-            "filter": syscalls.program().hex(),
-        }
-        request = [json.dumps(settings).encode() + b"\n"]
-        for probe in probes:
-            fields = {name: getattr(probe, name) for name in ("kind", "module", "name", "options", "script")}
-            request.append(frame(fields, probe.arrays))
-        heard = run(
-            b"".join(request), tree, wall=limits.wall, most_answers=limits.answers, most_log=limits.log, anew=anew
-        )
+    try:
+        with folder_for(sum(map(len, files.values()))) as folder:
+            tree = _write(folder, files)
+            heard = _heard(_request(tree, probes, limits), tree, limits, anew)
+    except OSError as error:
+        raise SandboxError(f"the sandbox could not be made: {error}") from None
     hidden = [f"{place}{os.sep}" for place in (tree / "handgrad", folder, CHILD.parent, *_sites())]
     log = plain(heard.log.decode(errors="replace"), limits.log, hidden)
     replies = frames(heard.answers)
@@ -123,6 +113,8 @@ def ask(
     if missing is None:
         said = plain(heard.words + log, limits.log, hidden).strip()[-500:]
         raise SandboxError(f"the sandbox did not start: {said or 'it said nothing'}")
+    if heard.is_lost and not missing:  # without all locks the code itself may have ended it
+        raise SandboxError("the sandbox was ended from outside, twice; is there too little memory?")
     answers: list[Answer] = []
     for header, arrays in replies:
         if header.get("probe") != len(answers) or len(answers) == len(probes):
@@ -133,6 +125,33 @@ def ask(
     silent = Answer(failure=Failure(NO_ANSWER, f"the process {ended}"))
     answers += [silent] * (len(probes) - len(answers))
     return Outcome(answers, log, ended, missing, heard.cpu)
+
+
+def _request(tree: Path, probes: Sequence[Question], limits: Limits) -> bytes:
+    """What the locked process reads: a line of settings, then the probes."""
+    questions = []
+    for probe in probes:
+        fields = {name: getattr(probe, name) for name in ("kind", "module", "name", "options", "script")}
+        questions.append(frame(fields, probe.arrays))
+    settings = {
+        "cpu": limits.cpu,
+        "memory": limits.memory,
+        "tree": str(tree),
+        "view": [*_view(), str(tree)],
+        "folders": [*_folders(), str(tree)],
+        "filter": syscalls.program().hex(),
+        "length": sum(map(len, questions)),
+    }
+    return b"".join([json.dumps(settings).encode(), b"\n", *questions])
+
+
+def _heard(request: bytes, tree: Path, limits: Limits, anew: bool) -> Heard:
+    """What came back; asked once more if the guard was lost, as to an operator, or for lack of memory."""
+    for _ in range(2):
+        heard = run(request, tree, wall=limits.wall, most_answers=limits.answers, most_log=limits.log, anew=anew)
+        if not heard.is_lost:
+            break
+    return heard
 
 
 def precompiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -206,7 +225,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
         descriptor = os.open(os.path.join(parent, parts[-1]), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with open(descriptor, "wb", buffering=0) as file:
             os.fchmod(descriptor, 0o644)  # whatever the umask
-            file.write(content)
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tree))
     for parent, _, _ in os.walk(tree):
         os.chmod(parent, 0o755)
     return tree
