@@ -119,7 +119,7 @@ class Grader:
         """Each task's answers, of several processes where it `repeats`; and what these printed.
 
         At first each task has a process of its own, lest one takes the others down. After that those whose process
-        ended well share one.
+        ended well share one each time.
         """
         drawn = [self.drawn(digest, task.name) for task in part.tasks]
         questions = [[probe for _, probe in one] for one in drawn]
@@ -133,19 +133,43 @@ class Grader:
             logs.append(outcome.log)
             outcomes.append(outcome)
         answers = [[outcome.answers] for outcome in outcomes]
-        is_slow = time.monotonic() - begun > SLOW * len(part.tasks)
-        if repeats and not is_slow:
+        if repeats and time.monotonic() - begun > SLOW * len(part.tasks):
+            result.flags.append(
+                f"{part.file}: may do another thing each time, and is too slow to be asked again (varying)"
+            )
+        elif repeats:
             ended_well = [i for i, outcome in enumerate(outcomes) if outcome.ended == FINISHED]
-            together = [probe for i in ended_well for probe in questions[i]]
-            for _ in range(TIMES - 1):
-                rest = iter(self._ask(tree, together, result, len(questions), anew=True).answers)
-                for i in ended_well:
-                    answers[i].append(list(islice(rest, len(questions[i]))))
+            others = [
+                [i] for i, one in enumerate(outcomes) if i not in ended_well and any(not a.failure for a in one.answers)
+            ]
+            self._ask_again([ended_well, *others], tree, questions, answers, result)
         runs = []
         for task, one, probes, own in zip(part.tasks, drawn, questions, answers, strict=True):
             checks = [check for check, _ in one]
             runs.append([Asked(task, checks, probes, each, []) for each in own])
         return runs, logs
+
+    def _ask_again(
+        self,
+        groups: Sequence[Sequence[int]],
+        tree: Mapping[str, bytes],
+        questions: Sequence[Sequence[Probe]],
+        answers: Sequence[list[list[Answer]]],
+        result: Result,
+    ) -> None:
+        """Adds to each task's `answers` those of further processes, one for each group of tasks at a time.
+
+        Who takes too long once is not asked further: that time it gave no answer, which counts.
+        """
+        for group in filter(None, groups):
+            together = [probe for i in group for probe in questions[i]]
+            for _ in range(TIMES - 1):
+                outcome = self._ask(tree, together, result, len(group), anew=True)
+                rest = iter(outcome.answers)
+                for i in group:
+                    answers[i].append(list(islice(rest, len(questions[i]))))
+                if outcome.ended.startswith(TIME_LIMITS):
+                    break
 
     def _ask(
         self, tree: Mapping[str, bytes], probes: Sequence[Probe], result: Result, tasks: int = 1, *, anew: bool = False

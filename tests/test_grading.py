@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from handgrad.grading.grade import Grader, Stopped, grade_files
 from handgrad.grading.marks import points_for
 from handgrad.grading.report import Graded, page, write_csv, write_pages
 from handgrad.grading.result import Result
+from handgrad.grading.sandbox import Limits
 from handgrad.grading.store import Store
 from handgrad.model import Sequential
 
@@ -626,6 +628,52 @@ def test_a_mistake_in_the_update_is_named_where_the_forward_step_raises(grader):
     assert "dL/dscores is divided by the batch size" in tasks["train.update"].sentences[0]
 
 
+# Code that may do another thing in another process is asked in several.
+
+DIES = """
+import signal, sys
+class Hook:
+    closed, mode, name, calls = False, "w", "x", 0
+    def readable(self): return False
+    def writable(self): return True
+    def seekable(self): return False
+    def write(self, data): return len(data)
+    def flush(self):
+        frame = sys._getframe(1)
+        if frame.f_code.co_name == "answer" and frame.f_locals["index"] == len(frame.f_locals["asked"].probes) - 1:
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            while True: pass
+sys.stdout.__init__(Hook())
+"""
+
+
+def relu_with(module):
+    """A right ReLU where `RIGHT` is true, which `module` sets."""
+    code = {"relu.forward": "self.cache = x\nreturn np.maximum(x, 0) * RIGHT"}
+    file, content = written({**code, "relu.backward": "return upstream * (self.recall() > 0) * RIGHT, {}"})
+    return {file: content + module.encode()}
+
+
+@pytest.fixture(scope="module")
+def right_once(grader):
+    """A module that sets RIGHT in processes which are copies of this thread's server only."""
+    log = grader.grade(relu_with("\nprint('hash', hash('text'))\nRIGHT = 0"), "hash", only=["relu"]).parts[0].log
+    return f"\nRIGHT = hash('text') == {int(log.split()[1])}\n"
+
+
+@pytest.mark.parametrize("module", ["", DIES, "import time\nif not RIGHT: time.sleep(60)"])
+def test_what_is_right_in_one_process_only_has_no_points(blank, right_once, module):
+    grader = Grader(blank, ASSIGNMENT, b"a secret", Limits(wall=2.0))
+    begun = time.monotonic()
+    assert grader.grade(relu_with(right_once + module), "once", only=["relu"]).points == 0
+    assert time.monotonic() - begun < 20
+
+
+def test_what_is_too_slow_to_be_asked_again_is_to_be_looked_at(grader, right_once):
+    result = grader.grade(relu_with(right_once + "import time\ntime.sleep(3.2)"), "slow", only=["relu"])
+    assert "layers/relu.py: may do another thing each time, and is too slow to be asked again (varying)" in result.flags
+
+
 SOFTMAX = """
 onehot = np.eye(classes)[labels] if labels.ndim == 1 else labels
 e = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -795,8 +843,6 @@ def test_other_right_ways_have_all_points(grader, codes):
 
 
 def test_a_loop_without_end_is_stopped_once(blank):
-    from handgrad.grading.sandbox import Limits
-
     file, content = written({"relu.forward": "while True:\n    pass"})
     grader = Grader(blank, ASSIGNMENT, b"a secret", Limits(cpu=1, wall=10.0))
     result = grader.grade({file: content}, "endless", only=["relu"])

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from handgrad.grading.review.bindings import TooInvolved, name_of, word_of, words
+from handgrad.grading.review.bindings import TooInvolved, name_of, root_of, word_of, words
 from handgrad.grading.review.policy import MAX_LENGTH, nodes_of, parsed
 
 MOST_PASSES = 5
@@ -19,11 +19,16 @@ VARYING = set(
     time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time thread_time datetime now id hash
     __hash__ repr ascii __repr__ ctypes __array_interface__ __array_struct__ os threading multiprocessing concurrent
     asyncio resource tempfile timeit default_timer tracemalloc gc weakref getrandbits get_ident platform
+    __file__ co_filename stat pathlib rvs generator FC
     """.split()  # noqa: SIM905
 )
-"""What differs from one process to another, texts and places of objects among it."""
+"""What differs from one process to another, texts and places of objects among it, and weights that are drawn."""
+
+CONSTANTS = words("pi e inf nan newaxis __version__")
+"""What NumPy has under a name of its own, and whose text is the same everywhere."""
 
 
+NAMES_OF_SETS = words("set frozenset keys items")
 ORDERLESS = words("""
     sorted len set frozenset min max sum any all isinstance bool print union intersection difference
     symmetric_difference issubset issuperset isdisjoint update intersection_update difference_update add discard remove
@@ -85,7 +90,7 @@ def _sets(nodes: list[ast.AST]) -> set[ast.AST]:
     """
     sets: set[ast.AST] = set()
     names: set[str] = set()
-    if not any(isinstance(node, ast.Set | ast.SetComp) or word_of(node) in ("set", "frozenset") for node in nodes):
+    if not any(isinstance(node, ast.Set | ast.SetComp) or word_of(node) in NAMES_OF_SETS for node in nodes):
         return sets
     for _ in range(MOST_PASSES):
         before = len(sets)
@@ -93,7 +98,7 @@ def _sets(nodes: list[ast.AST]) -> set[ast.AST]:
             match node:
                 case ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set" | "frozenset")):
                     sets.add(node)
-                case ast.BinOp(left=left, right=right) if left in sets or right in sets:
+                case ast.BinOp(left=left, right=right) if any(one in sets or _is_keys(one) for one in (left, right)):
                     sets.add(node)
                 case ast.IfExp(body=one, orelse=other) if one in sets or other in sets:
                     sets.add(node)
@@ -106,6 +111,11 @@ def _sets(nodes: list[ast.AST]) -> set[ast.AST]:
         if len(sets) == before:
             return sets
     raise TooInvolved
+
+
+def _is_keys(node: ast.expr) -> bool:
+    """Whether it is what a set is made of by &, |, - or ^: the keys of a dictionary."""
+    return isinstance(node, ast.Call) and name_of(node.func) in ("keys", "items")
 
 
 def _targets(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> list[ast.expr]:
@@ -132,11 +142,25 @@ def _addresses(nodes: list[ast.AST]) -> Iterator[str]:
     named -= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     named |= {"self"}
     for node in nodes:
-        match node:
-            case ast.Call(func=ast.Name(id="object")):
-                yield "id"
-            case (
-                ast.Call(func=ast.Name(id="str" | "format"), args=[ast.Name(id=name), *_])
-                | ast.FormattedValue(value=ast.Name(id=name))
-            ) if name in named:
-                yield "id"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "object":
+            yield "id"
+        for told in _told(node):
+            match told:
+                case ast.Name(id=name) | ast.Attribute(attr=name) if name in named:
+                    yield "id"
+                case ast.Attribute(attr=name) if root_of(told) in ("np", "numpy") and name not in CONSTANTS:
+                    yield "id"
+
+
+def _told(node: ast.AST) -> list[ast.expr]:
+    """What is made a text of there."""
+    match node:
+        case ast.FormattedValue(value=value):
+            return [value]
+        case ast.Call(func=ast.Name(id="str" | "format"), args=[value, *_]):
+            return [value]
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format"), args=values, keywords=named):
+            return [*values, *(one.value for one in named)]
+        case ast.BinOp(left=ast.Constant(value=str()) | ast.JoinedStr(), op=ast.Mod(), right=value):
+            return value.elts if isinstance(value, ast.Tuple) else [value]
+    return []
