@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from handgrad.assignment import mistakes
-from handgrad.assignment.judge import Verdict
-from handgrad.assignment.probes import CHECKS, Probe, attempts
+from handgrad.assignment.judge import Verdict, judged
+from handgrad.assignment.probes import CHECKS, Probe, attempts, run
 from handgrad.assignment.probes.probe import ForwardRaised
 from handgrad.assignment.raised import OWN_EMPTY, Raised, explanations
 from handgrad.assignment.words import what_is_kept
@@ -17,6 +20,8 @@ from handgrad.params import Array
 
 MOST_FINDINGS = 3
 """Of the gradient checker's, that are told."""
+
+EMPTY = re.compile(rb"\bempty(_like)?\b")
 
 CHECKER = Limits(cpu=20, wall=60.0)
 
@@ -84,6 +89,9 @@ def causes(
         cpu += seconds
         wrong = [replace(one, answer=answer) if one is swallowed else one for one in wrong]
     known = mistakes.known(task, [one.given for one in wrong], right)
+    if not known:
+        known, seconds = _left_in_memory(wrong[0], asked_tree, limits)
+        cpu += seconds
     sentences = [*known]
     if not known:
         raised = [
@@ -124,6 +132,23 @@ def _raised_by(swallowed: Seen, tree: Mapping[str, bytes], limits: Limits) -> tu
     """The error that an attempt raised, where another one raised none; and CPU seconds."""
     outcome = ask(tree, [swallowed.probe.only(swallowed.verdict.attempt)], limits)
     return outcome.answers[0], outcome.cpu
+
+
+def _left_in_memory(wrong: Seen, tree: Mapping[str, bytes], limits: Limits) -> tuple[list[str], float]:
+    """Whether the answer is right with np.zeros in the place of np.empty; and CPU seconds."""
+    probe = wrong.probe.only(wrong.verdict.attempt)
+    file = f"{probe.module.replace('.', '/')}.py"
+    cleared = EMPTY.sub(rb"zeros\1", tree[file])
+    if cleared == tree[file]:
+        return [], 0.0
+    outcome = ask({**tree, file: cleared}, [probe], limits)
+    with np.errstate(all="ignore"):
+        expected = run(probe)
+    answer = outcome.answers[0]
+    if answer.failure or not judged(probe, answer.arrays, expected, allows_single=wrong.allows_single).right:
+        return [], outcome.cpu
+    told = "an array made by np.empty holds whatever was in memory, and entries of it are used that were never set"
+    return [f"{told}: make it by np.zeros (or np.zeros_like)"], outcome.cpu
 
 
 def _raised(failure: Failure) -> str:

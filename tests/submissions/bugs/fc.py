@@ -26,6 +26,18 @@ BUGS = [
     Bug("bias added once more for every input", FORWARD, _forward("x @ self.W.T + len(self.W.T) * b"), r"bias|\bb\b"),
     Bug("W not transposed", FORWARD, _forward("x @ self.W + b"), r"transpos|shape|W\.T|\[out x in\]|matmul|aligned"),
     Bug(
+        "sums begin with what np.empty holds",
+        FORWARD,
+        """
+        self.cache = x
+        y = np.empty((len(x), len(self.W)))
+        for k in range(x.shape[1]):
+            y += np.outer(x[:, k], self.W[:, k])
+        return y + self.b if self.bias else y
+    """,
+        r"np\.empty.*np\.zeros",
+    ),
+    Bug(
         "W reshaped instead of transposed",
         FORWARD,
         _forward("x @ self.W.reshape(self.W.shape[::-1]) + b"),

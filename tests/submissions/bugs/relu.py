@@ -28,6 +28,16 @@ BUGS = [
         r"each|element|largest|one (number|value)|max\(0|maximum|expected",
     ),
     Bug(
+        "entries that are never set",
+        BACKWARD,
+        """
+        dx = np.empty_like(upstream)
+        dx[self.recall() > 0] = upstream[self.recall() > 0]
+        return dx, {}
+    """,
+        r"np\.empty.*np\.zeros",
+    ),
+    Bug(
         "input edited in place",
         FORWARD,
         """
