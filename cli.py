@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         print(interrupts.MESSAGE, file=sys.stderr)
+        interrupts.end_at_once()  # whoever waits for threads to end need not
         return interrupts.CODE
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while the command is still being imported: it ends as it would later, without a traceback."""
+"""Ctrl-C while the command is being imported, or has been interrupted already: it ends at once, without a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CODE = 130
 
 
 def end_at_once() -> None:
-    """Makes Ctrl-C end the process, until `as_usual`; nothing is open yet. One that is ignored stays so."""
+    """Makes Ctrl-C end the process, until `as_usual`; nothing is being written. One that is ignored stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 

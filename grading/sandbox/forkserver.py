@@ -52,8 +52,8 @@ class Heard(NamedTuple):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the guard or the server was ended from outside."""
-        return not self.life and not self.is_crowded
+        """Whether the guard or the server was ended from outside, or the process came to nothing before its time."""
+        return not self.is_crowded and not (self.life and self.answers)
 
 
 class Pipe:

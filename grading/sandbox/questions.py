@@ -146,7 +146,7 @@ def _request(tree: Path, probes: Sequence[Question], limits: Limits) -> bytes:
 
 
 def _heard(request: bytes, tree: Path, limits: Limits, anew: bool) -> Heard:
-    """What came back; asked once more if the guard was lost, as to an operator, or for lack of memory."""
+    """What came back; asked once more where that was lost: to an operator, a grader that stood still, or no memory."""
     for _ in range(2):
         heard = run(request, tree, wall=limits.wall, most_answers=limits.answers, most_log=limits.log, anew=anew)
         if not heard.is_lost:
