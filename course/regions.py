@@ -18,6 +18,7 @@ import textwrap
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from handgrad.assignment.assignment import Task
@@ -60,6 +61,11 @@ class _Block:
 
 def regions_of(text: str, path: str) -> list[Region]:
     """The regions of a Python file, from first to last. MarkerError names file, line and what was expected."""
+    return list(_regions_of(text, path))
+
+
+@lru_cache(maxsize=1024)
+def _regions_of(text: str, path: str) -> Sequence[Region]:
     markers = markers_of(text, path)
     if not markers:
         return []

@@ -37,15 +37,13 @@ def _main(root: str) -> None:
     spec.loader.exec_module(package)
 
     from handgrad.course.handout import assignment_of, skeleton, solved
-    from handgrad.grading.grade import grade_files
+    from handgrad.grading.grade import Grader
 
     handout, assignment = skeleton(Path(root)), assignment_of(Path(root))
     # With a line of the student's own in each, lest the grader leave files alone that are as they were handed out.
     blank = {path: handout[path] + b"\n# my own\n" for path in assignment.files}
-    found = [
-        grade_files(files, handout, assignment, secret=b"proof", digest=digest).points
-        for digest, files in (("blank", blank), ("solved", solved(Path(root))))
-    ]
+    grader = Grader(handout, assignment, b"proof", explains=False)
+    found = [grader.grade(files, what).points for what, files in (("blank", blank), ("solved", solved(Path(root))))]
     print(json.dumps([*found, assignment.points]))
 
 

@@ -219,19 +219,6 @@ class Grader:
         return np.random.default_rng(int.from_bytes(seed, "big"))
 
 
-def grade_files(
-    files: Mapping[str, bytes],
-    skeleton: Mapping[str, bytes],
-    assignment: Assignment,
-    *,
-    secret: bytes,
-    digest: str,
-    limits: Limits | None = None,
-) -> Result:
-    """The result of one submission's files (path -> content); see Grader for many."""
-    return Grader(skeleton, assignment, secret, limits).grade(files, digest)
-
-
 def expected_of(probe: Probe) -> dict[str, Array]:
     """What the source of this package gives to a probe."""
     with np.errstate(all="ignore"):

@@ -388,9 +388,10 @@ def test_the_handout_has_blanks_and_nothing_that_was_left_out(handout):
     text = {path: content.decode() for path, content in handout.items() if not path.endswith((".npz", ".zip"))}
     assert not any("SOLUTION" in content for content in text.values())
     assert not any(re.search(r"\bdocs/\w", content) for path, content in text.items() if path.endswith((".py", ".md")))
-    for task in assignment_of(SOURCE).tasks:
+    assignment = assignment_of(SOURCE)
+    for task in assignment.tasks:
         holders = [path for path, content in text.items() if f'NotImplementedError("{task.name}")' in content]
-        assert holders == [assignment_of(SOURCE).part(task.name).file]
+        assert holders == [assignment.part(task.name).file]
     assert not any(
         path.startswith(("course/", "grading/", "tests/", "docs/", ".")) for path in handout if path != ".gitignore"
     )

@@ -26,7 +26,7 @@ from handgrad.cli import main
 from handgrad.course.handout import assignment_of, skeleton, solved
 from handgrad.course.regions import replaced
 from handgrad.grading.classroom import Classroom
-from handgrad.grading.grade import Grader, Stopped, grade_files
+from handgrad.grading.grade import Grader, Stopped
 from handgrad.grading.marks import points_for
 from handgrad.grading.report import Graded, page, write_csv, write_pages
 from handgrad.grading.result import Result
@@ -89,9 +89,8 @@ def test_the_skeleton_has_no_points_in_any_part(grader, blank):
     }
 
 
-def test_a_missing_file_costs_its_part_only(blank):
-    files = {"layers/relu.py": SOLVED["layers/relu.py"]}
-    result = grade_files(files, blank, ASSIGNMENT, secret=b"a secret", digest="one file")
+def test_a_missing_file_costs_its_part_only(grader):
+    result = grader.grade({"layers/relu.py": SOLVED["layers/relu.py"]}, "one file")
     assert {part.name: part.points for part in result.parts if part.points} == {"relu": ASSIGNMENT.part("relu").points}
 
 
