@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -24,13 +25,7 @@ def source_files(source: Path) -> dict[str, bytes]:
             raise AssignmentError(f"{source}: expected a source tree of handgrad with a file {name}, there is none")
     names = _tracked(source) if (source / ".git").exists() else None
     if names is None:
-        names = sorted(
-            path.relative_to(source).as_posix()
-            for path in source.rglob("*")
-            if path.is_file()
-            and not any(map(is_cache, path.relative_to(source).parts))
-            and not _is_result(path, source)
-        )
+        names = _present(source)
     return {name: (source / name).read_bytes() for name in names if (source / name).is_file()}
 
 
@@ -44,10 +39,19 @@ def _tracked(source: Path) -> list[str] | None:
     return sorted(names) if result.returncode == 0 else None
 
 
-def _is_result(path: Path, source: Path) -> bool:
-    """Whether it lies in a folder of results, which asks git to ignore all of it."""
-    folders = [folder / ".gitignore" for folder in path.parents if source in folder.parents]
-    return any(file.is_file() and file.read_text() == IGNORES_ALL for file in folders)
+def _present(source: Path) -> list[str]:
+    """What lies there, sorted; caches, which may be large, and results are not entered."""
+    names: list[str] = []
+    for parent, folders, files in os.walk(source):
+        folders[:] = [name for name in folders if not is_cache(name) and not _has_results(Path(parent, name))]
+        names += [Path(parent, name).relative_to(source).as_posix() for name in files if not is_cache(name)]
+    return sorted(names)
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether it is a folder of results, which asks git to ignore all of it."""
+    ignores = folder / ".gitignore"
+    return ignores.is_file() and ignores.read_bytes() == IGNORES_ALL.encode()
 
 
 def is_cache(name: str) -> bool:
