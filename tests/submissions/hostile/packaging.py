@@ -57,6 +57,7 @@ def _and(*more: tuple[str, bytes]) -> Callable[[Mapping[str, bytes]], bytes]:
         memory = io.BytesIO()
         with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, content in (*files.items(), *more):
+                archive.NameToInfo.pop(path, None)  # lest it warn of a name that occurs twice
                 archive.writestr(zipfile.ZipInfo(path), content)
         return memory.getvalue()
 
