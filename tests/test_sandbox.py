@@ -350,7 +350,7 @@ class TestServer:
         killing = threading.Thread(target=without_end)
         killing.start()
         try:
-            with pytest.raises(SandboxError, match="ended from outside, twice|did not start"):
+            with pytest.raises(SandboxError, match=r"ended from outside, twice|did not start"):
                 asked("import time\ndef f(x): time.sleep(60)")
         finally:
             stop.set()
