@@ -15,7 +15,7 @@ from handgrad.course.source import IGNORES_ALL
 from handgrad.extras import have, need
 from handgrad.files import written
 from handgrad.grading import canvas
-from handgrad.grading.classroom import Classroom, submissions_in
+from handgrad.grading.classroom import Classroom, left_out, submissions_in
 from handgrad.grading.grade import Grader
 from handgrad.grading.report import Graded, write_csv, write_pages
 from handgrad.grading.sandbox import SandboxError
@@ -23,6 +23,8 @@ from handgrad.grading.source import run_from
 from handgrad.grading.store import Store, assignment_id, read_secret
 
 RESULTS = "grades"
+MOST_BESIDE = 5
+"""Files beside the submissions that are named."""
 
 
 def add(commands: Any) -> None:
@@ -94,6 +96,11 @@ def run(arguments: argparse.Namespace) -> int:
         if missing:
             print(f"handgrad: this system's sandbox lacks {', '.join(missing)}", file=sys.stderr)
         store = Store(results, assignment_id(files, solved(own)), secret)
+        beside = left_out(Path(arguments.submissions))
+        if beside:
+            more = f" and {len(beside) - MOST_BESIDE} more" if len(beside) > MOST_BESIDE else ""
+            told = ", ".join(beside[:MOST_BESIDE])
+            print(f"handgrad: left out, being neither zips nor folders: {told}{more}", file=sys.stderr)
         graded = _graded(Classroom(grader, store, arguments.part), paths, arguments.jobs)
     except SandboxError as error:
         raise UsageError(str(error)) from None

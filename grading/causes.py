@@ -89,7 +89,7 @@ def causes(
         cpu += seconds
         wrong = [replace(one, answer=answer) if one is swallowed else one for one in wrong]
     known = mistakes.known(task, [one.given for one in wrong], right)
-    if not known:
+    if not known and wrong[0].failure is None:
         known, seconds = _left_in_memory(wrong[0], asked_tree, limits)
         cpu += seconds
     sentences = [*known]

@@ -841,6 +841,21 @@ def test_other_right_ways_have_all_points(grader, codes):
         assert task.points == task.out_of, task.sentences
 
 
+def test_files_that_are_no_submissions_are_told(submissions, capsys, tmp_path):
+    (submissions / "work.rar").write_bytes(b"Rar!")
+    code = main(["grade", str(submissions), "--results", str(tmp_path / "results")])
+    assert "left out, being neither zips nor folders: work.rar\n" in capsys.readouterr().err
+    assert code in (0, 1)
+
+
+def test_what_takes_too_long_is_not_put_down_to_memory(blank):
+    grader = Grader(blank, ASSIGNMENT, b"a secret", Limits(cpu=1, wall=3.0))
+    code = "import time\ny = np.empty_like(x)\ny[...] = np.maximum(x, 0)\ntime.sleep(1)\nself.cache = x\nreturn y"
+    file, content = written({"relu.forward": code})
+    (part,) = grader.grade({file: content}, "slow", only=["relu"]).parts
+    assert part.tasks[0].points == 0 and not any("np.empty" in told for told in part.tasks[0].sentences)
+
+
 def test_a_loop_without_end_is_stopped_once(blank):
     file, content = written({"relu.forward": "while True:\n    pass"})
     grader = Grader(blank, ASSIGNMENT, b"a secret", Limits(cpu=1, wall=10.0))
