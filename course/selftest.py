@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from handgrad.assignment.assignment import Part
+from handgrad.assignment.judge import expected_of
 from handgrad.assignment.probes import Probe
 from handgrad.course.attacks import SETTLED, Attack, Attacks
 from handgrad.course.handout import assignment_of, regions, skeleton, solved
@@ -24,7 +25,7 @@ from handgrad.course.mutation import Mutant, mutants_of, student_ways
 from handgrad.course.plan import decoded
 from handgrad.course.regions import Region, replaced
 from handgrad.course.variety import LESSON, lesson_file, varied
-from handgrad.grading.grade import Grader, expected_of
+from handgrad.grading.grade import Grader
 from handgrad.grading.marks import Asked, forgive, points_for
 from handgrad.grading.sandbox import NO_ANSWER, Answer, Limits, ask, precompiled
 from handgrad.grading.trees import asked_tree

@@ -24,8 +24,7 @@ def submissions_in(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: expected a folder of zips and folders, or a zip; there is none")
-    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    found = [path for path in found if path.is_dir() or path.suffix.lower() == ".zip"]
+    found = [path for path in _shown(folder) if _is_submission(path)]
     if not found:
         raise SubmissionError(f"{folder}: expected zips or folders, one a student, there are none")
     return found
@@ -33,12 +32,15 @@ def submissions_in(folder: Path) -> list[Path]:
 
 def left_out(folder: Path) -> list[str]:
     """What lies beside the submissions and is none: other archives, lists."""
-    beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [
-        path.name
-        for path in beside
-        if not path.name.startswith(".") and not path.is_dir() and path.suffix.lower() != ".zip"
-    ]
+    return [path.name for path in _shown(folder) if not _is_submission(path)] if folder.is_dir() else []
+
+
+def _shown(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+
+
+def _is_submission(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() == ".zip"
 
 
 class Classroom:

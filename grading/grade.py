@@ -15,8 +15,9 @@ import numpy as np
 from handgrad.assignment.assignment import Assignment, Part
 from handgrad.assignment.blanks import UNREADABLE, blanks_in
 from handgrad.assignment.draws import probes_of
+from handgrad.assignment.judge import expected_of
 from handgrad.assignment.precision import names_single
-from handgrad.assignment.probes import Probe, run
+from handgrad.assignment.probes import Probe
 from handgrad.grading.causes import causes, kept_wrong
 from handgrad.grading.marks import Asked, forgive, points_for
 from handgrad.grading.result import PartResult, Result, TaskResult
@@ -25,7 +26,6 @@ from handgrad.grading.review.varying import may_vary
 from handgrad.grading.sandbox import FINISHED, NO_ANSWER, Answer, Failure, Limits, Outcome, ask
 from handgrad.grading.submission import UNDECODABLE, source, text
 from handgrad.grading.trees import asked_tree, checked_tree
-from handgrad.params import Array
 
 TIME_LIMITS = ("used more than", "took longer than")
 """How the sandbox says that a time limit was hit; the part's other tasks are not asked then."""
@@ -217,12 +217,6 @@ class Grader:
         """What the probes of a task of a submission are drawn from."""
         seed = hmac.new(self.secret, f"{digest} {task}".encode(), hashlib.sha256).digest()
         return np.random.default_rng(int.from_bytes(seed, "big"))
-
-
-def expected_of(probe: Probe) -> dict[str, Array]:
-    """What the source of this package gives to a probe."""
-    with np.errstate(all="ignore"):
-        return run(probe)
 
 
 def _is_blank(answer: Answer, part: Part) -> bool:
